@@ -1,0 +1,37 @@
+# The verbs of campusgate. Each sets up what it needs first (.ci/setup), so on a fresh machine any of them works.
+
+bin := .venv/bin
+
+.PHONY: help
+help: ## list these verbs (the default)
+	@sed -n 's/^\([a-z-]*\):.*## /\1:/p' Makefile | while IFS=: read -r verb what; do printf 'make %-12s%s\n' "$$verb" "$$what"; done
+
+# exec: Ctrl-C and kill reach the demo itself and no shell is left between; it ends with 0 on Ctrl-C.
+.PHONY: demo
+demo: setup ## the whole chain with simulated hardware, until Ctrl-C; SCANS=60 ends it, SEED=7 repeats it
+	@exec $(bin)/campusgate demo $(if $(SCANS),--scans '$(SCANS)') $(if $(SEED),--seed '$(SEED)')
+
+.PHONY: test
+test: setup ## every test, with branch coverage; ARGS='-k codes' goes to pytest
+	$(bin)/pytest --cov --cov-branch --cov-report=term $(ARGS)
+
+.PHONY: lint
+lint: setup ## style, types and the direction of imports; changes nothing
+	$(bin)/ruff check . .ci/readme-examples
+	$(bin)/ruff format --check . .ci/readme-examples
+	$(bin)/mypy
+	$(bin)/lint-imports
+
+# --- Measurements and long runs (bench-scan, fuzz-..., soak) go here: one verb each, `## ` says what it prints.
+
+# --- The checkout itself
+
+.PHONY: setup
+setup: ## system packages (apt, if missing) and .venv; PYTHON=python3.12 chooses the interpreter
+	@PYTHON='$(PYTHON)' .ci/setup
+
+.PHONY: clean
+clean: ## remove all that was made here: .venv, caches, reports, demo-run/, bench-out/
+	rm -rf .venv build dist demo-run bench-out *.egg-info .coverage .coverage.* .hypothesis \
+		.import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
