@@ -1,0 +1,192 @@
+"""The control socket: how a process on the same machine asks the terminal or the sync daemon something.
+
+Protocol: a Unix stream socket; one JSON object a line each way (RFC 8259, UTF-8, no line over 64 KiB in).
+A request is {"op": NAME, ...arguments}; the answer is {"ok": true, ...} or {"ok": false, "error": TEXT}.
+The op "follow" answers with one line for each event from then on, until the asker hangs up. Who may connect
+is decided by the permissions of the socket's directory and nothing else; no secret and no health record is
+ever answered.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import queue
+import socket
+import socketserver
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from config.errors import ControlError
+
+log = logging.getLogger(__name__)
+
+Handler = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+_MAX_LINE = 65_536
+_BACKLOG = 256  # events a slow follower may lag behind before it is cut off
+
+
+class Events:
+    """Events for whoever follows; a slow or dead follower never holds up the one who publishes."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._followers: list[queue.Queue[Mapping[str, Any] | None]] = []
+
+    def publish(self, event: Mapping[str, Any]) -> None:
+        """Hand `event` to every follower; one that lags by more than 256 events is cut off."""
+        with self._lock:
+            for follower in list(self._followers):
+                try:
+                    follower.put_nowait(event)
+                except queue.Full:
+                    self._followers.remove(follower)
+
+    @contextlib.contextmanager
+    def follow(self) -> Iterator[queue.Queue[Mapping[str, Any] | None]]:
+        """A queue of all events from now on; None in it means that the process stops."""
+        follower: queue.Queue[Mapping[str, Any] | None] = queue.Queue(_BACKLOG)
+        with self._lock:
+            self._followers.append(follower)
+        try:
+            yield follower
+        finally:
+            with self._lock, contextlib.suppress(ValueError):
+                self._followers.remove(follower)
+
+    def close(self) -> None:
+        """Tell every follower that there will be no more."""
+        with self._lock:
+            for follower in self._followers:
+                with contextlib.suppress(queue.Full):
+                    follower.put_nowait(None)
+            self._followers.clear()
+
+
+class ControlServer:
+    """Answers requests on the socket at `path` in threads of its own until closed.
+
+    handlers: what each op does; a handler's exception becomes an error answer, never a crash.
+    Raises: OSError when the directory is missing or not writable.
+    """
+
+    def __init__(self, path: Path, handlers: Mapping[str, Handler], events: Events) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)  # left behind by a killed process: nobody listens on it
+        self._events = events
+        handlers_by_op = dict(handlers)
+
+        class Connection(socketserver.StreamRequestHandler):
+            def handle(self) -> None:
+                with contextlib.suppress(OSError):
+                    _serve(self.rfile, self.wfile, handlers_by_op, events)
+
+        self._server = _Server(str(path), Connection)
+        path.chmod(0o660)
+        self._path = path
+        self._thread = threading.Thread(target=self._server.serve_forever, name="control", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop answering and remove the socket."""
+        self._events.close()
+        self._server.shutdown()
+        self._server.server_close()
+        self._path.unlink(missing_ok=True)
+
+
+class _Server(socketserver.ThreadingUnixStreamServer):
+    daemon_threads = True
+    block_on_close = False
+
+
+def _serve(rfile: Any, wfile: Any, handlers: Mapping[str, Handler], events: Events) -> None:
+    while line := rfile.readline(_MAX_LINE + 1):
+        if len(line) > _MAX_LINE:
+            _send(wfile, {"ok": False, "error": f"a request is at most {_MAX_LINE} bytes"})
+            return
+        try:
+            request = json.loads(line)
+            op = request["op"]
+        except (ValueError, TypeError, KeyError, RecursionError):
+            _send(wfile, {"ok": False, "error": 'a request is one JSON object a line with an "op"'})
+            continue
+        if op == "follow":
+            _stream(wfile, events)
+            return
+        handler = handlers.get(op) if isinstance(op, str) else None
+        if handler is None:
+            known = ", ".join(sorted([*handlers, "follow"]))
+            _send(wfile, {"ok": False, "error": f"unknown op; known: {known}"})
+            continue
+        try:
+            answer = {"ok": True, **handler(request)}
+        except Exception as error:
+            log.exception("control op %s failed", op)
+            answer = {"ok": False, "error": f"{type(error).__name__}: {error}"}
+        _send(wfile, answer)
+
+
+def _stream(wfile: Any, events: Events) -> None:
+    with events.follow() as follower:
+        _send(wfile, {"ok": True})
+        while True:
+            try:
+                event = follower.get(timeout=1.0)
+            except queue.Empty:
+                _send(wfile, {"event": "alive"})  # a follower that hung up is noticed by the failing write
+                continue
+            if event is None:
+                return
+            _send(wfile, event)
+
+
+def _send(wfile: Any, answer: Mapping[str, Any]) -> None:
+    wfile.write(json.dumps(answer, ensure_ascii=False).encode() + b"\n")
+
+
+def ask(path: Path, op: str, *, timeout: float = 2.0, **arguments: Any) -> dict[str, Any]:
+    """The answer of the process behind the socket `path` to `op`.
+
+    timeout: seconds to wait for it. Raises: ControlError when nothing answers or the answer is an error.
+    """
+    with _connect(path, timeout) as connection:
+        try:
+            connection.sendall(json.dumps({"op": op, **arguments}).encode() + b"\n")
+            with connection.makefile("rb") as lines:
+                answer = json.loads(lines.readline())
+        except (OSError, ValueError) as error:
+            raise ControlError(f"{path}: no answer to {op!r} within {timeout:g} s") from error
+    if not answer.get("ok"):
+        raise ControlError(f"{path}: {answer.get('error', 'refused without a reason')}")
+    return dict(answer)
+
+
+def follow(path: Path, *, timeout: float = 5.0) -> Iterator[dict[str, Any]]:
+    """Events of the process behind `path`, one after the other, {"event": "alive"} at least every second.
+
+    Ends when the process stops. Raises: ControlError when it is not there or is silent for `timeout` seconds.
+    """
+    with _connect(path, timeout) as connection:
+        try:
+            connection.sendall(b'{"op": "follow"}\n')
+            with connection.makefile("rb") as lines:
+                lines.readline()
+                for line in lines:
+                    yield json.loads(line)
+        except (OSError, ValueError) as error:
+            raise ControlError(f"{path}: fell silent") from error
+
+
+def _connect(path: Path, timeout: float) -> socket.socket:
+    connection = socket.socket(socket.AF_UNIX)
+    connection.settimeout(timeout)
+    try:
+        connection.connect(str(path))
+    except OSError as error:
+        connection.close()
+        raise ControlError(f"{path}: nothing answers ({error.strerror}); is the process running?") from error
+    return connection

@@ -1,0 +1,202 @@
+"""The settings of one gate terminal and its sync daemon: one TOML file, typed, validated, never guessed.
+
+Relative paths are relative to the file itself, so that a whole installation can be moved or copied.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from config.errors import SettingsError
+from config.validation import explain
+
+DEFAULT_PATH = Path("/etc/campusgate/campusgate.toml")
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+Pin = Annotated[int, Field(ge=0, le=27)]
+
+
+def _central_url(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("a URL such as https://central.school.example")
+    if parts.scheme == "http" and parts.hostname not in ("127.0.0.1", "::1", "localhost"):
+        raise ValueError("https:// is needed for any host but this machine itself")
+    return url.rstrip("/")
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class DeviceSettings(_Table):
+    """Which terminal this is and where it stands."""
+
+    name: Name = Field(description="the terminal's name at central: lower-case letters, digits and -")
+    place: Name = Field(description="the policy's name of the place where it stands, such as north-gate")
+
+
+class StorageSettings(_Table):
+    """Where the terminal keeps what must survive."""
+
+    state: str = Field("/var/lib/campusgate", description="directory of journal, keys, roster and receipts")
+    run: str = Field("/run/campusgate", description="directory of the control sockets")
+
+
+class CentralSettings(_Table):
+    """The school's central server. Only the sync daemon uses it."""
+
+    url: Annotated[str, AfterValidator(_central_url)] = Field(description="its URL, https unless on loopback")
+    ca: str | None = Field(None, description="file of CA certificates; the system's when absent")
+    timeout: float = Field(
+        10.0, gt=0, le=120, description="seconds to wait for a connection or for the next bytes"
+    )
+
+
+class SyncSettings(_Table):
+    """How the sync daemon paces itself."""
+
+    batch_records: int = Field(200, ge=1, le=5000, description="most records in one request")
+    batch_bytes: int = Field(
+        262_144, ge=4096, le=8_388_608, description="most bytes of records in one request"
+    )
+    poll_seconds: float = Field(0.5, ge=0.05, le=60, description="how often the journal is looked at")
+    backoff_seconds: float = Field(300.0, ge=0.1, le=3600, description="longest wait after failures")
+    roster_seconds: float = Field(
+        60.0, ge=0.2, le=86_400, description="how often roster and policy are fetched"
+    )
+
+
+class CameraSettings(_Table):
+    """Where frames come from."""
+
+    driver: str = Field("v4l2", description="v4l2, video, folder, simulated, or one that a package adds")
+    device: int | str = Field(0, description="v4l2: number or path of the device, such as 0 or /dev/video0")
+    path: str | None = Field(None, description="video, folder, simulated: the file or directory to read")
+    width: int = Field(1280, ge=160, le=7680, description="pixels")
+    height: int = Field(720, ge=120, le=4320, description="pixels")
+    fps: float = Field(30.0, ge=1, le=240, description="frames a second")
+    retry_seconds: float = Field(
+        2.0, ge=0.05, le=60, description="wait before an absent camera is tried again"
+    )
+
+    @model_validator(mode="after")
+    def _needs_path(self) -> CameraSettings:
+        if self.driver in ("video", "folder", "simulated") and not self.path:
+            raise ValueError(f"driver {self.driver!r} needs camera.path")
+        return self
+
+
+class ThermalSettings(_Table):
+    """Where body temperatures come from."""
+
+    driver: str = Field("none", description="none, simulated, or one that a package adds")
+    path: str | None = Field(None, description="simulated: the file that holds the temperature in view")
+
+    @model_validator(mode="after")
+    def _needs_path(self) -> ThermalSettings:
+        if self.driver == "simulated" and not self.path:
+            raise ValueError("driver 'simulated' needs thermal.path")
+        return self
+
+
+class RelaySettings(_Table):
+    """The relay that moves the gate."""
+
+    pin: Pin = Field(17, description="GPIO number (BCM), 0 to 27")
+    active_high: bool = Field(True, description="true when a high level energises the relay")
+    safe_state: Literal["secure", "safe"] = Field(
+        "secure", description="secure: locked without power or program; safe: released (escape routes)"
+    )
+
+
+class ScreenSettings(_Table):
+    """The display."""
+
+    width: int = Field(800, ge=320, le=3840, description="pixels")
+    height: int = Field(480, ge=240, le=3840, description="pixels")
+    fullscreen: bool = Field(False, description="true on a terminal with its own panel")
+
+
+class Settings(_Table):
+    """Everything in one campusgate.toml."""
+
+    device: DeviceSettings = Field(description="the table [device]")
+    central: CentralSettings = Field(description="the table [central]")
+    storage: StorageSettings = StorageSettings()
+    sync: SyncSettings = SyncSettings()
+    camera: CameraSettings = CameraSettings()
+    thermal: ThermalSettings = ThermalSettings()
+    relay: RelaySettings = RelaySettings()
+    screen: ScreenSettings = Field(default_factory=lambda: ScreenSettings.model_validate({}))
+
+    _base: Path = Path()
+
+    def path(self, text: str) -> Path:
+        """`text` from this file as a path, relative ones to the file's own directory."""
+        return self._base / text
+
+    @property
+    def state(self) -> Path:
+        """Directory of journal, keys, roster and receipts."""
+        return self.path(self.storage.state)
+
+    @property
+    def keys(self) -> Path:
+        """Directory of this device's keys and of the public keys it trusts."""
+        return self.state / "keys"
+
+    @property
+    def roster(self) -> Path:
+        """Directory of the verified TUF mirror; the sync daemon alone writes it."""
+        return self.state / "roster"
+
+    @property
+    def journal(self) -> Path:
+        """The record journal (SQLite); the terminal alone writes it."""
+        return self.state / "journal.db"
+
+    @property
+    def receipt(self) -> Path:
+        """Central's last receipt; the sync daemon alone writes it."""
+        return self.state / "receipt.json"
+
+    def socket(self, process: str) -> Path:
+        """The control socket of `process` ("terminal" or "sync")."""
+        return self.path(self.storage.run) / f"{process}.sock"
+
+
+def parse_settings(text: str, *, source: str, base: Path) -> Settings:
+    """Settings from TOML text.
+
+    source: how errors name the text. base: the directory that relative paths start from.
+    Raises: SettingsError with one line for each problem.
+    """
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError([f"{source}: is not TOML: {error}"]) from error
+    try:
+        settings = Settings.model_validate(document)
+    except ValidationError as error:
+        raise SettingsError(explain(error, Settings, source)) from error
+    settings._base = base
+    return settings
+
+
+def load_settings(path: Path) -> Settings:
+    """The settings in the file `path`. Raises: SettingsError."""
+    try:
+        text = path.read_text("utf-8")
+    except UnicodeDecodeError as error:
+        raise SettingsError([f"{path}: is not UTF-8 text (byte {error.start})"]) from error
+    except OSError as error:
+        raise SettingsError(
+            [f"{path}: cannot be read: {error.strerror}; see `campusgate terminal init --help`"]
+        ) from error
+    return parse_settings(text, source=str(path), base=path.parent.absolute())

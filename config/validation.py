@@ -1,0 +1,59 @@
+"""Errors a clerk or technician understands, from pydantic's.
+
+Every problem becomes one line: source, key, the value found, what is allowed. Values of keys that name a
+secret are not repeated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+
+_SECRET = ("key", "password", "secret", "token")
+
+
+def explain(error: ValidationError, model: type[BaseModel], source: str) -> list[str]:
+    """One line for each problem in `error`, which validating `source` as `model` gave."""
+    return [_line(problem, model, source) for problem in error.errors(include_url=False)]
+
+
+def _line(problem: Any, model: type[BaseModel], source: str) -> str:
+    location = tuple(problem["loc"])
+    key = ".".join(str(part) for part in location) or "(whole file)"
+    kind = problem["type"]
+    if kind == "extra_forbidden":
+        owner = _model_at(model, location[:-1])
+        allowed = ", ".join(sorted(owner.model_fields)) if owner else "nothing"
+        return f"{source}: {key}: unknown key; allowed here: {allowed}"
+    if kind == "missing":
+        return f"{source}: {key}: is missing; {_allowed(model, location)}"
+    message = problem["msg"].removeprefix("Value error, ")
+    shown = "" if any(word in key.lower() for word in _SECRET) else f" {problem['input']!r:.80}"
+    return f"{source}: {key}:{shown} is not allowed: {message[0].lower()}{message[1:]}"
+
+
+def _allowed(model: type[BaseModel], location: tuple[Any, ...]) -> str:
+    owner = _model_at(model, location[:-1])
+    field = owner.model_fields.get(str(location[-1])) if owner and location else None
+    return f"it is {field.description}" if field and field.description else "it must be given"
+
+
+def _model_at(model: type[BaseModel] | None, location: tuple[Any, ...]) -> type[BaseModel] | None:
+    """The model that a path of keys leads to; an index or a key of a mapping leads to the item's model."""
+    for part in location:
+        if model is None:
+            return None
+        field = model.model_fields.get(str(part))
+        if field is not None:
+            model = next(_models(field.annotation), None)
+    return model
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    elif get_origin(annotation) is not None:
+        for argument in get_args(annotation):
+            yield from _models(argument)
