@@ -1,0 +1,122 @@
+"""The camera kept alive: a thread that opens it, reads it, tries again, and keeps only the newest frame.
+
+Whoever asks gets the newest frame not asked for before; older ones are dropped, so decoding never works on
+a backlog. What is wrong with the camera is a state with a sentence, never an exception for the reader.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from config.errors import CampusgateError
+from hw.camera import Camera
+from hw.errors import CameraGarbage
+from hw.frame import Frame
+
+log = logging.getLogger(__name__)
+
+FROZEN_AFTER = 2.0  # seconds without a new frame
+
+
+class FeedState(StrEnum):
+    """What the camera is doing."""
+
+    OPENING = "opening"
+    LIVE = "live"
+    ABSENT = "absent"
+    GARBAGE = "garbage"
+    FROZEN = "frozen"
+
+
+@dataclass(frozen=True, slots=True)
+class FeedStatus:
+    """The camera's state, a sentence about it (empty when live), and frames since start."""
+
+    state: FeedState
+    sentence: str
+    frames: int
+
+
+class CameraFeed:
+    """Runs the camera that `opener` opens until closed.
+
+    retry: seconds between attempts to open an absent camera.
+    """
+
+    def __init__(self, opener: Callable[[], Camera], *, retry: float) -> None:
+        self._opener = opener
+        self._retry = retry
+        self._box = threading.Condition()
+        self._frame: Frame | None = None
+        self._status = FeedStatus(FeedState.OPENING, "camera is being opened", 0)
+        self._last = time.monotonic()  # when the last frame came
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="camera", daemon=True)
+        self._thread.start()
+
+    @property
+    def status(self) -> FeedStatus:
+        """What the camera is doing now; a driver that hangs inside a read counts as frozen."""
+        status = self._status
+        silent = time.monotonic() - self._last
+        if status.state is FeedState.LIVE and silent > FROZEN_AFTER:
+            return FeedStatus(FeedState.FROZEN, f"no new picture for {silent:.0f} s", status.frames)
+        return status
+
+    def newest(self, timeout: float) -> Frame | None:
+        """The newest frame not yet given out; None when none came within `timeout` seconds."""
+        with self._box:
+            if self._frame is None:
+                self._box.wait(timeout)
+            frame, self._frame = self._frame, None
+            return frame
+
+    def close(self) -> None:
+        """Stop reading and let the camera go; waits at most three seconds for a driver that hangs."""
+        self._stop.set()
+        self._thread.join(3.0)
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                camera = self._opener()
+            except CampusgateError as error:
+                self._say(FeedState.ABSENT, str(error))
+                self._stop.wait(self._retry)
+                continue
+            try:
+                self._film(camera)
+            except CampusgateError as error:
+                self._say(FeedState.ABSENT, str(error))
+            except Exception as error:  # noqa: BLE001 - a driver may raise anything; the gate goes on
+                self._say(FeedState.GARBAGE, f"camera driver failed: {type(error).__name__}: {error}")
+            finally:
+                camera.close()
+            self._stop.wait(self._retry)
+
+    def _film(self, camera: Camera) -> None:
+        self._last = time.monotonic()
+        while not self._stop.is_set():
+            try:
+                frame = camera.read()
+            except CameraGarbage as error:
+                self._say(FeedState.GARBAGE, str(error))
+                self._stop.wait(0.05)  # a camera that raves must not take a core
+                continue
+            if frame is None:
+                continue
+            self._last = frame.captured_at
+            with self._box:
+                self._frame = frame
+                self._box.notify_all()
+            self._status = FeedStatus(FeedState.LIVE, "", self._status.frames + 1)
+
+    def _say(self, state: FeedState, sentence: str) -> None:
+        if (state, sentence) != (self._status.state, self._status.sentence):
+            log.warning("camera %s: %s", state, sentence)
+        self._status = FeedStatus(state, sentence, self._status.frames)

@@ -1,0 +1,25 @@
+"""The errors of devices. Each says what the device did and what to do about it."""
+
+from __future__ import annotations
+
+from config.errors import CampusgateError
+
+
+class DeviceError(CampusgateError, OSError):
+    """Base of all device errors."""
+
+
+class CameraAbsent(DeviceError):
+    """Raised when no camera is where the settings say, or it was unplugged."""
+
+
+class CameraGarbage(DeviceError):
+    """Raised when a camera gives something that is not a picture."""
+
+
+class UnknownDriver(DeviceError, LookupError):
+    """Raised when the settings name a driver that no installed package has."""
+
+
+class RelayError(DeviceError):
+    """Raised when the relay's pin cannot be claimed or driven."""
