@@ -1,0 +1,220 @@
+"""The terminal process: camera, gate, screen and control socket, wired together and kept alive.
+
+Three threads: the camera's own; the gate's, which takes the newest frame through to relay and record; and
+the main one, which draws the screen (SDL wants that). The gate never waits for the screen.
+"""
+
+from __future__ import annotations
+
+import base64
+import logging
+import threading
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from config.control import ControlServer, Events
+from config.settings import Settings
+from hw.camera import open_camera
+from hw.camera_feed import CameraFeed
+from hw.clock import Moment, SystemClock
+from hw.frame import Frame
+from hw.relay import Relay
+from hw.thermal import open_thermal
+from terminal.attention import Attention
+from terminal.gate import Answer, Gate
+from terminal.journal import Journal, JournalError
+from terminal.policy import Place
+from terminal.portal import Portal
+from terminal.provision import Trust, trust
+from terminal.reasons import Reason
+from terminal.receipt import Receipt
+from terminal.roster import RosterRefused
+from terminal.roster_shelf import RosterShelf
+from terminal.scanner import scan
+from terminal.screen.window import Window
+from terminal.state import TerminalState, answer_event
+
+log = logging.getLogger(__name__)
+
+_LOOK_EVERY = 0.5  # seconds between looks at what the sync daemon has written
+_DRAW_EVERY = 0.1  # seconds; an answer is drawn at once. Drawing holds the interpreter, so not more often
+_JOURNAL_RETRY = 2.0  # seconds
+_PREVIEW_WIDTH = 320  # pixels
+
+
+class Terminal:
+    """One running terminal.
+
+    Raises: KeyFileError when it is not provisioned; UnknownDriver; RelayError; OSError for its socket.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._trust: Trust = trust(settings)
+        self._stop = threading.Event()
+        self._draw = threading.Event()
+        self._shelf = RosterShelf(settings.roster, settings.state / "roster-trust", self._trust.root)
+        self._thermal = open_thermal(settings)
+        self._portal = Portal(Relay(settings.relay))
+        self._journal: Journal | None = None
+        self._journal_error = ""
+        self._gate: Gate | None = None
+        self._clock = SystemClock()
+        self._attention = Attention()
+        self._place: Place | None = None
+        self._roster_version: int | None = None
+        self._fault: tuple[Reason | None, str] = (Reason.ROSTER_MISSING, "starting")
+        self._waiting = 0
+        self._answer: Answer | None = None
+        self._answers = 0
+        self._preview: npt.NDArray[np.uint8] | None = None
+        self._events = Events()
+        screen = settings.screen
+        self._window = Window((screen.width, screen.height), fullscreen=screen.fullscreen)
+        self._notices = (self._window.fallback,) if self._window.fallback else ()
+        self._feed = CameraFeed(lambda: open_camera(settings), retry=settings.camera.retry_seconds)
+        self._control = ControlServer(
+            settings.socket("terminal"), {"status": self._on_status, "screen": self._on_screen}, self._events
+        )
+
+    def run(self) -> None:
+        """Serve people until `stop` is called or the window is closed."""
+        gate = threading.Thread(target=self._watch, name="gate")
+        gate.start()
+        try:
+            while not self._stop.is_set() and not self._window.closed:
+                self._window.show(self._state().view())
+                self._draw.wait(_DRAW_EVERY)
+                self._draw.clear()
+        finally:
+            self._stop.set()
+            gate.join()
+            self._control.close()
+            self._feed.close()
+            self._portal.close()
+            self._thermal.close()
+            self._window.close()
+            if self._journal:
+                self._journal.close()
+
+    def stop(self) -> None:
+        """Make `run` end soon; may be called from a signal handler or another thread."""
+        self._stop.set()
+        self._draw.set()
+
+    def _watch(self) -> None:
+        look_at = open_at = 0.0
+        while not self._stop.is_set():
+            try:
+                now = time.monotonic()
+                self._portal.tick(now)
+                if self._journal is None and now >= open_at:
+                    self._open_journal()
+                    open_at = now + _JOURNAL_RETRY
+                if now >= look_at:
+                    self._look()
+                    look_at = now + _LOOK_EVERY
+                frame = self._feed.newest(0.02)
+                if frame is not None:
+                    self._serve(frame)
+            except Exception:  # the gate outlives any single fault
+                log.exception("gate loop")
+                self._stop.wait(0.1)
+
+    def _open_journal(self) -> None:
+        settings = self._settings
+        try:
+            journal = Journal(
+                settings.journal,
+                device=settings.device.name,
+                central_key=self._trust.central_key,
+                state_key=self._trust.state_key,
+            )
+            self._clock = SystemClock(journal.newest_time() or datetime.min.replace(tzinfo=UTC))
+        except JournalError as error:
+            if str(error) != self._journal_error:
+                log.error("%s", error)
+            self._journal_error = str(error)
+            return
+        self._journal, self._journal_error = journal, ""
+        self._gate = Gate(
+            place=settings.device.place,
+            shelf=self._shelf,
+            journal=journal,
+            portal=self._portal,
+            thermal=self._thermal,
+            clock=self._clock,
+        )
+
+    def _look(self) -> None:
+        """Take up a new roster and receipt, and say what keeps people from being served."""
+        self._shelf.refresh()
+        if self._journal:
+            self._waiting = self._journal.head.sequence - Receipt.load(self._settings.receipt).through
+        fault: tuple[Reason | None, str] = (None, "")
+        try:
+            roster = self._shelf.current(self._clock.now())
+            self._roster_version = roster.version
+            self._place = roster.policy().places.get(self._settings.device.place)
+            if self._place is None:
+                fault = (Reason.POLICY_MISSING, f"the policy has no place {self._settings.device.place!r}")
+        except RosterRefused as refused:
+            fault = (refused.reason, str(refused))
+        if self._journal is None and self._journal_error:
+            fault = (Reason.JOURNAL_UNWRITABLE, self._journal_error)
+        self._fault = fault
+
+    def _serve(self, frame: Frame) -> None:
+        self._preview = _thumbnail(frame.image)
+        sightings = scan(frame)
+        if not sightings or self._gate is None or not self._attention.wants(sightings[0]):
+            return
+        answer = self._gate.handle(sightings[0])
+        self._attention.answered(sightings[0], answer.decision.verdict)
+        self._answers += 1
+        self._answer = answer
+        self._draw.set()
+        if answer.entry:
+            self._waiting += 1
+        self._events.publish(answer_event(answer, self._answers, self._waiting))
+
+    def _state(self) -> TerminalState:
+        now: Moment = self._clock.now()
+        return TerminalState(
+            now=now,
+            device=self._settings.device.name,
+            place=self._place,
+            camera=self._feed.status,
+            portal=self._portal.state,
+            waiting=self._waiting,
+            records=self._journal.head.sequence if self._journal else 0,
+            answers=self._answers,
+            fault=self._fault[0],
+            fault_detail=self._fault[1],
+            roster_version=self._roster_version,
+            roster_refused=str(self._shelf.refused or ""),
+            answer=self._answer,
+            preview=self._preview,
+            extra_notices=self._notices,
+        )
+
+    def _on_status(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        del request
+        return self._state().status()
+
+    def _on_screen(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        del request
+        return {"png": base64.b64encode(self._window.png()).decode("ascii")}
+
+
+def _thumbnail(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """A small copy for the idle screen; nearest-neighbour, because every frame pays for it."""
+    height = max(1, round(image.shape[0] * _PREVIEW_WIDTH / image.shape[1]))
+    small = cv2.resize(image, (_PREVIEW_WIDTH, height), interpolation=cv2.INTER_NEAREST)
+    return small.astype(np.uint8, copy=False)

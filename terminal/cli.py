@@ -1,0 +1,156 @@
+"""The commands `campusgate terminal` and `campusgate scan`."""
+
+from __future__ import annotations
+
+import json
+import logging
+import signal
+import sys
+import time
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import click
+
+from config.settings import DEFAULT_PATH, load_settings
+
+settings_option = click.option(
+    "--settings",
+    "-s",
+    "path",
+    type=click.Path(path_type=Path),
+    default=DEFAULT_PATH,
+    show_default=True,
+    help="The settings file.",
+)
+
+
+@click.group()
+def terminal() -> None:
+    """The gate terminal on this machine.
+
+    \b
+    Example:
+      campusgate terminal init --name north-gate-1 --place north-gate --trust trust.json
+      campusgate terminal run
+      campusgate terminal status
+    """
+
+
+@terminal.command()
+@settings_option
+@click.option("--name", required=True, help="The terminal's name at central, such as north-gate-1.")
+@click.option("--place", required=True, help="The policy's name of the place, such as north-gate.")
+@click.option(
+    "--trust",
+    "trust_file",
+    required=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="What central hands out: its URL, root of trust and record key (`campusgate central trust`).",
+)
+def init(path: Path, name: str, place: str, trust_file: Path) -> None:
+    """Make this machine a terminal: settings, keys, trust. Prints the public key for central.
+
+    \b
+    Example:
+      campusgate terminal init --name north-gate-1 --place north-gate --trust trust.json > north-gate-1.pem
+      campusgate central register north-gate-1 north-gate-1.pem      (at central)
+    """
+    from terminal.install import install
+
+    click.echo(install(path, name=name, place=place, trust_file=trust_file), nl=False)
+    click.echo(f"{path}: this machine is now {name}; register the key above at central", err=True)
+
+
+@terminal.command()
+@settings_option
+def run(path: Path) -> None:
+    """Serve people at the gate until stopped.
+
+    \b
+    Example:
+      campusgate terminal run --settings /etc/campusgate/campusgate.toml
+    """
+    settings = load_settings(path)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    from terminal.app import Terminal
+
+    app = Terminal(settings)
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        app.stop()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    app.run()
+
+
+@terminal.command()
+@settings_option
+def status(path: Path) -> None:
+    """What the running terminal says of itself, as JSON.
+
+    \b
+    Example:
+      campusgate terminal status
+    """
+    from config.control import ask
+
+    answer = ask(load_settings(path).socket("terminal"), "status")
+    click.echo(json.dumps(answer, ensure_ascii=False, indent=2))
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def scan(paths: tuple[Path, ...], as_json: bool) -> None:
+    """Read the codes in pictures, as the terminal would. A directory stands for the pictures in it.
+
+    Exit status 0 when every file was a picture, 1 otherwise.
+
+    \b
+    Example:
+      campusgate scan photo.jpg --json
+      {"file": "photo.jpg", "texts": ["CC1:..."], "ms": 3.1}
+    """
+    failed = False
+    for path in _pictures(paths):
+        result = _scanned(path)
+        failed |= "error" in result
+        if as_json:
+            click.echo(json.dumps(result, ensure_ascii=False))
+        elif "error" in result:
+            click.echo(f"{path}: {result['error']}", err=True)
+        else:
+            texts = " ".join(result["texts"]) or "(no code)"
+            click.echo(f"{path}: {texts}  [{result['ms']} ms]")
+    sys.exit(1 if failed else 0)
+
+
+def _pictures(paths: tuple[Path, ...]) -> list[Path]:
+    from hw.camera_files import PICTURES
+
+    found: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            found += sorted(p for p in path.rglob("*") if p.suffix.lower() in PICTURES)
+        else:
+            found.append(path)
+    return found
+
+
+def _scanned(path: Path) -> dict[str, Any]:
+    from hw.camera_files import read_picture
+    from hw.errors import DeviceError
+    from hw.frame import Frame
+    from terminal import scanner
+
+    try:
+        image = read_picture(path)
+    except DeviceError as error:
+        return {"file": str(path), "texts": [], "ms": 0.0, "error": str(error)}
+    start = time.perf_counter()
+    sightings = scanner.scan(Frame(image, time.monotonic(), 0))
+    milliseconds = round((time.perf_counter() - start) * 1000, 2)
+    return {"file": str(path), "texts": [s.text for s in sightings], "ms": milliseconds}

@@ -1,0 +1,76 @@
+"""Making a machine a terminal: the settings file, the keys, and the trust that central handed out."""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from config.errors import SettingsError
+from config.files import write_atomic
+from config.settings import parse_settings
+from terminal.provision import provision
+
+_SETTINGS = """\
+# A campusgate terminal. Every key, its default and what is allowed: `campusgate doctor --settings`.
+[device]
+name = {name}
+place = {place}
+
+[central]
+url = {url}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class TrustBundle:
+    """What central hands to a new terminal: nothing secret, but it must come by a way that is trusted.
+
+    url: central's. root: bytes of TUF root.json. central_key_pem: the key that records are sealed to.
+    """
+
+    url: str
+    root: bytes
+    central_key_pem: str
+
+    def dump(self) -> str:
+        """The bundle as JSON text."""
+        root = base64.b64encode(self.root).decode("ascii")
+        return json.dumps({"url": self.url, "root": root, "record_key": self.central_key_pem}, indent=2)
+
+    @classmethod
+    def load(cls, path: Path) -> TrustBundle:
+        """The bundle in the file `path`. Raises: SettingsError when it is not one."""
+        try:
+            document = json.loads(path.read_text("utf-8"))
+            return cls(document["url"], base64.b64decode(document["root"]), document["record_key"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise SettingsError(
+                [f"{path}: is not what `campusgate central trust` writes ({error})"]
+            ) from error
+
+
+def install(path: Path, *, name: str, place: str, trust_file: Path, extra: str = "") -> str:
+    """Write the settings file `path` unless it is there, make the keys; the PEM of the device's public key.
+
+    extra: more TOML for the settings file. Raises: SettingsError, KeyFileError, OSError.
+    """
+    bundle = TrustBundle.load(trust_file)
+    # JSON strings are TOML basic strings.
+    text = (
+        _SETTINGS.format(name=json.dumps(name), place=json.dumps(place), url=json.dumps(bundle.url)) + extra
+    )
+    if path.exists():
+        text = path.read_text("utf-8")
+    settings = parse_settings(text, source=str(path), base=path.parent.absolute())
+    if settings.device.name != name or settings.device.place != place:
+        raise SettingsError(
+            [f"{path}: is already {settings.device.name} at {settings.device.place}; remove it to start over"]
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    settings.state.mkdir(parents=True, exist_ok=True)
+    public_key = provision(settings, central_key_pem=bundle.central_key_pem, root=bundle.root)
+    if not path.exists():
+        write_atomic(path, text.encode())
+    return public_key

@@ -1,0 +1,200 @@
+"""The journal: records, durable before anything moves, numbered without gaps, chained by digest.
+
+SQLite in WAL mode with synchronous=FULL: when `append` returns, the record survives a power cut. The
+terminal alone writes it; the sync daemon reads. It also keeps the little that the rules need to remember
+about people, under keyed digests, in the same transaction as the record.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
+from sqlite_utils import Database
+
+from config.errors import CampusgateError
+from terminal.records import FIRST_DIGEST, Event, Record, parse_event, seal
+
+FORGET_AFTER = 86_400  # seconds that a person's last accepted code is remembered; freshness is far shorter
+
+
+class JournalError(CampusgateError, OSError):
+    """Raised when the journal cannot be opened, read or written: the gate must not open then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Proof that a record is on disk. Only `Journal.append` makes one; the portal opens for nothing else."""
+
+    sequence: int
+    digest: str
+
+
+class Journal:
+    """The record log of `device` in the file `path`.
+
+    central_key: records are sealed to it. state_key: 32 secret bytes for the digests of people.
+    Raises: JournalError when the file is damaged or not writable.
+    """
+
+    def __init__(self, path: Path, *, device: str, central_key: X25519PublicKey, state_key: bytes) -> None:
+        self._path, self._device = path, device
+        self._central_key, self._state_key = central_key, state_key
+        self._lock = threading.Lock()
+        with self._errors("open"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # No implicit transactions: each begins and commits where the code says so.
+            self._db = Database(
+                sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
+            )
+            self._db.execute("pragma journal_mode = wal")
+            self._db.execute("pragma synchronous = full")
+            self._db.execute("create table if not exists entry (sequence integer primary key, event text)")
+            self._db.execute(
+                "create table if not exists head"
+                " (id integer primary key check (id = 1), sequence integer, digest text)"
+            )
+            self._db.execute(
+                "create table if not exists seen (person blob primary key, issued_at integer, at integer)"
+                " without rowid"
+            )
+            self._db.execute("insert or ignore into head values (1, 0, ?)", [FIRST_DIGEST])
+            self.head = self._checked_head()
+
+    def append(self, record: Record, *, issued_at: int | None = None) -> Entry:
+        """Make `record` durable; only then return.
+
+        issued_at: Unix seconds; for an accepted personal code, its issue time, remembered for the person.
+        Raises: JournalError when it is not durable; nothing of it is then in the journal.
+        """
+        with self._lock, self._errors("append to"):
+            event = seal(
+                record,
+                device=self._device,
+                sequence=self.head.sequence + 1,
+                previous=self.head.digest,
+                key=self._central_key,
+            )
+            entry = Entry(event.sequence, event.digest)
+            now = int(record.happened_at.timestamp())
+            self._db.execute("begin immediate")
+            try:
+                self._db.execute("insert into entry values (?, ?)", [event.sequence, event.text])
+                self._db.execute("update head set sequence = ?, digest = ?", [entry.sequence, entry.digest])
+                if issued_at is not None:
+                    person = self._person(record.claimed_subject, record.place)
+                    self._db.execute("insert or replace into seen values (?, ?, ?)", [person, issued_at, now])
+                    self._db.execute("delete from seen where at < ?", [now - FORGET_AFTER])
+                self._db.execute("commit")
+            except BaseException:
+                if self._db.conn.in_transaction:
+                    self._db.execute("rollback")
+                raise
+            self.head = entry
+            return entry
+
+    def last_issued_at(self, subject: str, place: str) -> int | None:
+        """Issue time of the newest personal code accepted from `subject` at `place`; None when none is known.
+
+        Raises: JournalError.
+        """
+        with self._lock, self._errors("read"):
+            person = self._person(subject, place)
+            row = self._db.execute("select issued_at from seen where person = ?", [person]).fetchone()
+            return row[0] if row else None
+
+    def newest_time(self) -> datetime | None:
+        """The wall time of the newest record: the clock cannot be before it. Raises: JournalError."""
+        with self._lock, self._errors("read"):
+            row = self._db.execute("select event from entry order by sequence desc limit 1").fetchone()
+            return parse_event(row[0]).time if row else None
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._db.close()
+
+    def _checked_head(self) -> Entry:
+        """The head, if it fits the newest record on disk; a journal that lies about its end is damaged."""
+        sequence, digest = self._db.execute("select sequence, digest from head").fetchone()
+        row = self._db.execute("select sequence, event from entry order by sequence desc limit 1").fetchone()
+        if row and (row[0] != sequence or parse_event(row[1]).digest != digest):
+            raise JournalError(f"{self._path}: its newest record does not fit its head; set the file aside")
+        return Entry(sequence, digest)
+
+    def _person(self, subject: str, place: str) -> bytes:
+        return hmac.digest(self._state_key, f"{place}\n{subject}".encode(), hashlib.sha256)[:16]
+
+    @contextmanager
+    def _errors(self, doing: str) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, OSError) as error:
+            if isinstance(error, JournalError):
+                raise
+            raise JournalError(f"{self._path}: cannot {doing} the journal: {error}") from error
+        except CampusgateError as error:
+            raise JournalError(f"{self._path}: holds a damaged record: {error}") from error
+
+
+class JournalReader:
+    """The sync daemon's view of the journal at `path`: reads, never writes."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def newest(self) -> int:
+        """The newest sequence; 0 when there is no record or no journal yet. Raises: JournalError."""
+        with self._connection() as db:
+            row = db.execute("select sequence from head").fetchone() if db else None
+            return int(row[0]) if row else 0
+
+    def after(self, sequence: int, *, records: int, size: int) -> list[Event]:
+        """Events after `sequence`, in order: at most `records`, and about `size` bytes, but at least one.
+
+        Raises: JournalError when the journal cannot be read.
+        """
+        events: list[Event] = []
+        with self._connection() as db:
+            if db is None:
+                return events
+            rows = db.execute(
+                "select event from entry where sequence > ? order by sequence limit ?", [sequence, records]
+            )
+            for (text,) in rows:
+                size -= len(text)
+                if events and size < 0:
+                    break
+                events.append(parse_event(text))
+        return events
+
+    def digest(self, sequence: int) -> str | None:
+        """The digest of the record `sequence`, or None when it is not there. Raises: JournalError."""
+        if sequence == 0:
+            return FIRST_DIGEST
+        events = self.after(sequence - 1, records=1, size=1)
+        return events[0].digest if events and events[0].sequence == sequence else None
+
+    @contextmanager
+    def _connection(self) -> Iterator[sqlite3.Connection | None]:
+        if not self._path.exists():
+            yield None
+            return
+        try:
+            db = sqlite3.connect(f"{self._path.absolute().as_uri()}?mode=ro", uri=True, timeout=5)
+            try:
+                # The terminal may be just now making its journal.
+                made = db.execute("select 1 from sqlite_master where name = 'head'").fetchone()
+                yield db if made else None
+            finally:
+                db.close()
+        except (sqlite3.Error, CampusgateError) as error:
+            raise JournalError(f"{self._path}: cannot read the journal: {error}") from error

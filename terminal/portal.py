@@ -1,0 +1,53 @@
+"""The portal: the gate's state machine. It alone moves the relay, and only for a durable record.
+
+`open_for` takes a journal Entry, which only a finished `Journal.append` gives: opening before the record
+is on disk cannot be written. Time is given to it, so a test needs no sleep.
+"""
+
+from __future__ import annotations
+
+import time
+from enum import StrEnum
+
+from hw.relay import Relay
+from terminal.journal import Entry
+
+
+class PortalState(StrEnum):
+    """What the gate is doing."""
+
+    LOCKED = "locked"
+    RELEASED = "released"
+
+
+class Portal:
+    """Holds the relay. Call `tick` often: it locks when the pulse is over."""
+
+    def __init__(self, relay: Relay) -> None:
+        self._relay = relay
+        self._until = 0.0
+        self.opened = 0
+
+    @property
+    def state(self) -> PortalState:
+        """What the gate is doing now, read back from the pin."""
+        return PortalState.RELEASED if self._relay.released else PortalState.LOCKED
+
+    def open_for(self, entry: Entry, seconds: float) -> float:
+        """Release the gate for `seconds` on the strength of `entry`; the monotonic time when it moved."""
+        if not isinstance(entry, Entry):
+            raise TypeError("a gate opens only for a journal entry")
+        self._relay.release()
+        moved_at = time.monotonic()
+        self._until = moved_at + seconds
+        self.opened += 1
+        return moved_at
+
+    def tick(self, now: float) -> None:
+        """Lock the gate once its pulse is over. now: monotonic seconds."""
+        if self._relay.released and now >= self._until:
+            self._relay.lock()
+
+    def close(self) -> None:
+        """Lock and let the relay go."""
+        self._relay.close()

@@ -1,0 +1,72 @@
+"""Provisioning: the files that make a machine one particular terminal, and the trust it starts from.
+
+Keys are made here, on the terminal, and the private ones never leave it. What comes from central is public:
+the TUF root of trust and the key that records are sealed to.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
+
+from config.errors import KeyFileError
+from config.files import private_directory, write_atomic
+from config.keys import load_private, load_public, parse_public, public_pem, save_private
+from config.settings import Settings
+
+_DEVICE_KEY = "device.pem"
+_STATE_KEY = "state.key"
+_CENTRAL_KEY = "central-records.pub.pem"
+_ROOT = "root.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """What a provisioned terminal holds: its state key, and central's public key and root of trust."""
+
+    state_key: bytes
+    central_key: X25519PublicKey
+    root: bytes
+
+
+def provision(settings: Settings, *, central_key_pem: str, root: bytes) -> str:
+    """Make this machine the terminal of `settings`; the PEM of its public key, for central to register.
+
+    Keys that are already here are kept, so that running it again changes nothing but central's side.
+    Raises: KeyFileError when central's key is not an X25519 public key; OSError.
+    """
+    parse_public(central_key_pem, X25519PublicKey, source="central's record key")
+    directory = private_directory(settings.keys)
+    if not (directory / _DEVICE_KEY).exists():
+        save_private(directory / _DEVICE_KEY, Ed25519PrivateKey.generate())
+    if not (directory / _STATE_KEY).exists():
+        write_atomic(directory / _STATE_KEY, secrets.token_bytes(32), mode=0o600)
+    write_atomic(directory / _CENTRAL_KEY, central_key_pem.encode(), mode=0o600)
+    write_atomic(directory / _ROOT, root, mode=0o600)
+    return public_pem(device_key(settings).public_key())
+
+
+def device_key(settings: Settings) -> Ed25519PrivateKey:
+    """This terminal's own key, which signs batches. Raises: KeyFileError."""
+    return load_private(settings.keys / _DEVICE_KEY, Ed25519PrivateKey)
+
+
+def trust(settings: Settings) -> Trust:
+    """What this terminal trusts. Raises: KeyFileError when it is not provisioned."""
+    state_key, root = (_bytes(settings.keys / name) for name in (_STATE_KEY, _ROOT))
+    if len(state_key) != 32:
+        raise KeyFileError(f"{settings.keys / _STATE_KEY}: is not 32 bytes; provision this terminal again")
+    return Trust(state_key, load_public(settings.keys / _CENTRAL_KEY, X25519PublicKey), root)
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise KeyFileError(
+            f"{path}: cannot be read ({error.strerror}); see `campusgate terminal init`"
+        ) from error

@@ -1,0 +1,161 @@
+"""Records: what happened at the gate, sealed as it is written so that a stolen terminal tells nothing.
+
+A record on disk and on the wire is a CloudEvents 1.0 JSON event in canonical form (RFC 8785). Its data is
+sealed with HPKE (RFC 9180, base mode; DHKEM X25519, HKDF-SHA256, AES-128-GCM) to central's key; `info` binds
+it to device and sequence, so a sealed record cannot be passed off as another. Each event carries the SHA-256
+digest of the one before.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
+
+from config.errors import CampusgateError
+from hw.thermal import Reading, degrees
+from terminal.codes import Code
+from terminal.decision import Decision
+
+SCAN = "campusgate.scan.v1"
+FIRST_DIGEST = "0" * 64
+_SUITE = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_128_GCM)
+
+
+class RecordError(CampusgateError, ValueError):
+    """Raised when an event is malformed or its data cannot be opened."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One scan and its outcome. identity: unique for the scan. happened_at: aware, UTC."""
+
+    identity: str
+    happened_at: datetime
+    clock_trusted: bool
+    place: str
+    decision: Decision
+    claimed_subject: str = ""  # whom the code named; verified only if `code` is there
+    code: Code | None = None
+    reading: Reading | None = None
+
+    def to_document(self) -> dict[str, Any]:
+        """The record as the JSON object that is sealed. Temperatures are degrees Celsius as "36.5" (R18)."""
+        document: dict[str, Any] = {
+            "record": self.identity,
+            "place": self.place,
+            "verdict": str(self.decision.verdict),
+            "reasons": [str(reason) for reason in self.decision.reasons],
+            "notices": [str(notice) for notice in self.decision.notices],
+            "subject": self.claimed_subject,
+        }
+        if self.code:
+            document["code"] = {"kind": str(self.code.kind), "digest": self.code.digest}
+            if self.code.issued_at is not None:
+                document["code"]["issued_at"] = self.code.issued_at
+            if declaration := self.code.declaration:
+                document["declared"] = {
+                    "celsius": degrees(declaration.decidegrees),
+                    "symptoms": [str(symptom.name).lower() for symptom in declaration.symptoms],
+                    "contact": declaration.contact,
+                }
+        if self.reading:
+            document["thermal"] = {"state": str(self.reading.state), "celsius": self.reading.celsius}
+        return document
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A sealed record: the envelope anyone may read, and the digest that the next one carries."""
+
+    device: str
+    sequence: int
+    previous: str
+    time: datetime
+    clock_trusted: bool
+    sealed: bytes
+    text: str  # canonical JSON, exactly what is digested
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the canonical JSON, as hex."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+
+def source(device: str) -> str:
+    """The CloudEvents `source` of a device's records."""
+    return f"urn:campusgate:device:{device}"
+
+
+def seal(record: Record, *, device: str, sequence: int, previous: str, key: X25519PublicKey) -> Event:
+    """`record` as the event numbered `sequence` of `device`, sealed to central's `key`."""
+    plain = json.dumps(record.to_document(), ensure_ascii=False, separators=(",", ":")).encode()
+    sealed = _SUITE.encrypt(plain, key, info=_info(device, sequence))
+    document = {
+        "specversion": "1.0",
+        "id": str(sequence),
+        "source": source(device),
+        "type": SCAN,
+        "time": record.happened_at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "datacontenttype": "application/json",
+        "clocktrusted": record.clock_trusted,
+        "previous": previous,
+        "data_base64": base64.b64encode(sealed).decode("ascii"),
+    }
+    return parse_event(canonical(document))
+
+
+def unseal(event: Event, key: X25519PrivateKey) -> dict[str, Any]:
+    """The record inside `event`, with central's private `key`. Raises: RecordError when it does not open."""
+    try:
+        document: dict[str, Any] = json.loads(
+            _SUITE.decrypt(event.sealed, key, info=_info(event.device, event.sequence))
+        )
+    except (InvalidTag, ValueError) as error:
+        raise RecordError(f"record {event.sequence} of {event.device}: does not open") from error
+    return document
+
+
+def parse_event(data: str | Mapping[str, Any]) -> Event:
+    """The event in JSON text or an already parsed object. Raises: RecordError naming the field."""
+    try:
+        document = json.loads(data) if isinstance(data, str) else data
+        if document["specversion"] != "1.0" or document["type"] != SCAN:
+            raise RecordError(f"specversion must be 1.0 and type {SCAN}")
+        name = document["source"].removeprefix(source(""))
+        sequence = int(document["id"])
+        if source(name) != document["source"] or str(sequence) != document["id"] or sequence < 1:
+            raise RecordError("source or id are not a device and a sequence number from 1")
+        if len(bytes.fromhex(document["previous"])) != 32 or not isinstance(document["clocktrusted"], bool):
+            raise RecordError("previous must be a SHA-256 in hex and clocktrusted true or false")
+        return Event(
+            device=name,
+            sequence=sequence,
+            previous=document["previous"],
+            time=datetime.fromisoformat(document["time"]).astimezone(UTC),
+            clock_trusted=document["clocktrusted"],
+            sealed=base64.b64decode(document["data_base64"], validate=True),
+            text=canonical(document),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        if isinstance(error, RecordError):
+            raise
+        raise RecordError(f"not a campusgate event: {error!r:.100}") from error
+
+
+def canonical(document: Mapping[str, Any]) -> str:
+    """Canonical JSON (RFC 8785). Events hold only strings and booleans and ASCII keys, for which sorting by
+    code point and Python's own escapes are what the RFC asks."""
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+
+
+def _info(device: str, sequence: int) -> bytes:
+    return f"campusgate record v1\n{device}\n{sequence}".encode()

@@ -1,0 +1,48 @@
+"""Which roster is in use: the newest on disk that verifies; another leaves the last good one in place."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from hw.clock import Moment
+from terminal.reasons import Reason
+from terminal.roster import Roster, RosterRefused
+
+log = logging.getLogger(__name__)
+
+
+class RosterShelf:
+    """Opens rosters as they come; `refused` says why the newest on disk is not the one in use."""
+
+    def __init__(self, mirror: Path, trust: Path, root: bytes) -> None:
+        self._mirror, self._trust, self._root = mirror, trust, root
+        self._roster: Roster | None = None
+        self._stamp: tuple[int, int] | None = None
+        self.refused: RosterRefused | None = None
+
+    def refresh(self) -> None:
+        """Take up what the sync daemon has put on disk since the last look. Never raises."""
+        try:
+            stat = (self._mirror / "metadata" / "timestamp.json").stat()
+            stamp = (stat.st_mtime_ns, stat.st_ino)
+        except OSError:
+            stamp = (0, 0)
+        if stamp == self._stamp:
+            return
+        self._stamp = stamp
+        try:
+            self._roster = Roster(self._mirror, self._trust, self._root)
+            self.refused = None
+            log.info("roster version %d: %d people", self._roster.version, self._roster.people)
+        except RosterRefused as refused:
+            self.refused = refused
+            log.warning("roster on disk refused: %s", refused)
+
+    def current(self, now: Moment) -> Roster:
+        """The roster in use. Raises: RosterRefused when there is none, or it has expired."""
+        if self._roster is None:
+            raise self.refused or RosterRefused(Reason.ROSTER_MISSING, "no roster yet")
+        if now.trusted:
+            self._roster.check_expiry(now.wall)
+        return self._roster

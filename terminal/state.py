@@ -1,0 +1,128 @@
+"""What the terminal knows about itself at this moment, for the screen and for whoever asks.
+
+Pure: it turns facts into a View and a status document and reads nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hw.camera_feed import FeedState, FeedStatus
+from hw.clock import Moment
+from terminal.gate import Answer
+from terminal.policy import Place
+from terminal.portal import PortalState
+from terminal.reasons import SENTENCES, Reason, Verdict
+from terminal.screen.view import Mode, View
+
+SHOWN_FOR = 3.0  # seconds that an answer stays on the screen
+
+_MODES = {Verdict.ALLOW: Mode.ALLOW, Verdict.DENY: Mode.DENY, Verdict.REFER: Mode.REFER}
+
+
+@dataclass(frozen=True, slots=True)
+class TerminalState:
+    """One moment of the terminal. fault: why nobody can be served now. waiting: records central lacks."""
+
+    now: Moment
+    device: str
+    place: Place | None
+    camera: FeedStatus
+    portal: PortalState
+    waiting: int
+    records: int
+    answers: int
+    fault: Reason | None = None
+    fault_detail: str = ""
+    roster_version: int | None = None
+    roster_refused: str = ""
+    answer: Answer | None = None
+    preview: npt.NDArray[np.uint8] | None = field(default=None, compare=False)
+    extra_notices: tuple[str, ...] = ()
+
+    def view(self) -> View:
+        """What the screen shows now."""
+        shown = (
+            self.answer if self.answer and self.now.monotonic - self.answer.at.monotonic < SHOWN_FOR else None
+        )
+        if shown:
+            sentence = SENTENCES[shown.decision.reasons[0]]
+            mode = _MODES[shown.decision.verdict]
+        elif self.fault:
+            sentence, mode = SENTENCES[self.fault], Mode.FAULT
+        elif self.camera.state is not FeedState.LIVE:
+            sentence, mode = SENTENCES[Reason.CAMERA_UNAVAILABLE], Mode.FAULT
+        else:
+            sentence, mode = SENTENCES[Reason.READY], Mode.IDLE
+        return View(
+            mode=mode,
+            headline_zh=sentence.zh,
+            headline_en=sentence.en,
+            advice_zh=sentence.advice_zh,
+            advice_en=sentence.advice_en,
+            name=shown.name if shown else "",
+            celsius=shown.celsius if shown else "",
+            place_zh=self.place.name_zh if self.place else "",
+            place_en=self.place.name_en if self.place else self.device,
+            clock=_local(self.now.wall) if self.now.trusted else "--:--",
+            notices=self._notices(),
+            preview=self.preview,
+        )
+
+    def status(self) -> Mapping[str, Any]:
+        """The answer to the control op "status"."""
+        return {
+            "device": self.device,
+            "portal": str(self.portal),
+            "camera": {
+                "state": str(self.camera.state),
+                "detail": self.camera.sentence,
+                "frames": self.camera.frames,
+            },
+            "clock": {"utc": self.now.wall.isoformat(timespec="seconds"), "trusted": self.now.trusted},
+            "roster": {"version": self.roster_version, "refused": self.roster_refused},
+            "fault": str(self.fault or ""),
+            "fault_detail": self.fault_detail,
+            "records": self.records,
+            "waiting": self.waiting,
+            "answers": self.answers,
+        }
+
+    def _notices(self) -> tuple[str, ...]:
+        lines = list(self.extra_notices)
+        if self.waiting:
+            plural = "" if self.waiting == 1 else "s"
+            lines.append(f"{self.waiting} record{plural} waiting / {self.waiting} 条待上传")
+        if self.camera.state is not FeedState.LIVE:
+            lines.append(f"camera {self.camera.state} / 摄像头异常")
+        if self.roster_refused and not self.fault:
+            lines.append("new roster refused, old one in use / 新名册未通过校验")
+        if not self.now.trusted:
+            lines.append("clock not trusted / 时间不可信")
+        return tuple(lines)
+
+
+def answer_event(answer: Answer, number: int, waiting: int) -> Mapping[str, Any]:
+    """The control event for one answer: nothing but what the screen shows, and how long it took."""
+    return {
+        "event": "answer",
+        "number": number,
+        "at": answer.at.wall.isoformat(timespec="milliseconds"),
+        "verdict": str(answer.decision.verdict),
+        "reasons": [str(reason) for reason in answer.decision.reasons],
+        "name": answer.name,
+        "celsius": answer.celsius,
+        "ms": round(answer.seconds * 1000, 2),
+        "sequence": answer.entry.sequence if answer.entry else None,
+        "waiting": waiting,
+    }
+
+
+def _local(wall: datetime) -> str:
+    return wall.astimezone().strftime("%H:%M")
