@@ -1,0 +1,108 @@
+"""The command `campusgate central`."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import click
+
+site_option = click.option(
+    "--dir",
+    "-d",
+    "directory",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("central"),
+    show_default=True,
+    help="The central's directory.",
+)
+
+
+@click.group()
+def central() -> None:
+    """The reference central server.
+
+    \b
+    Example:
+      campusgate central init --url https://central.school.example
+      campusgate central trust > trust.json
+      campusgate central register north-gate-1 north-gate-1.pem
+      campusgate central run
+    """
+
+
+@central.command()
+@site_option
+@click.option("--url", required=True, help="How terminals reach it, such as https://central.school.example")
+def init(directory: Path, url: str) -> None:
+    """Make a new central: keys, database, repository, a sample policy.
+
+    \b
+    Example:
+      campusgate central init --dir central --url https://central.school.example
+    """
+    from sync.central.site import Site
+    from sync.central.store import Store
+
+    site = Site(directory)
+    site.create(url)
+    store = Store(site.database_url)
+    site.publish(store)
+    store.close()
+    click.echo(f"{directory}: ready; edit policy.toml, then `campusgate roster publish`")
+
+
+@central.command()
+@site_option
+def trust(directory: Path) -> None:
+    """Print what a new terminal must be given: nothing in it is secret.
+
+    \b
+    Example:
+      campusgate central trust --dir central > trust.json
+    """
+    from sync.central.site import Site
+
+    click.echo(Site(directory).trust_bundle().dump())
+
+
+@central.command()
+@site_option
+@click.argument("name")
+@click.argument("public_key", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def register(directory: Path, name: str, public_key: Path) -> None:
+    """Take records from the terminal NAME, whose PUBLIC_KEY `campusgate terminal init` printed.
+
+    \b
+    Example:
+      campusgate central register north-gate-1 north-gate-1.pem --dir central
+    """
+    from sync.central.site import Site
+    from sync.central.store import Store
+
+    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,62}", name):
+        raise click.BadParameter("lower-case letters, digits and - only", param_hint="NAME")
+    Store(Site(directory).database_url).register(name, public_key.read_text("utf-8"))
+    click.echo(f"{name}: registered")
+
+
+@central.command()
+@site_option
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8000, show_default=True, help="Port to listen on.")
+def run(directory: Path, host: str, port: int) -> None:
+    """Serve terminals until stopped. Put a TLS proxy such as nginx in front of it.
+
+    \b
+    Example:
+      campusgate central run --dir central --port 8000
+    """
+    import uvicorn
+
+    from sync.central.app import create_app
+    from sync.central.site import Site
+    from sync.central.store import Store
+
+    site = Site(directory)
+    store = Store(site.database_url)
+    uvicorn.run(create_app(site, store), host=host, port=port, log_level="warning", access_log=False)

@@ -1,0 +1,108 @@
+"""A central's directory: its keys, its database, its TUF repository, its policy."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import tomllib
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from pydantic import ValidationError
+
+from config.errors import SettingsError
+from config.files import private_directory, write_atomic
+from config.keys import load_private, new_p256, public_pem, save_private
+from config.validation import explain
+from sync.central.publish import Repository
+from sync.central.store import Store
+from terminal.install import TrustBundle
+from terminal.policy import Policy
+
+POLICY_SAMPLE = """\
+# The school's policy. Publish changes with: campusgate roster publish
+pulse_seconds = 3.0             # how long a gate stays released
+
+[code]
+fresh_seconds = 60              # how long a personal code is good for
+skew_seconds = 90               # how far a phone's clock may be off
+
+[thermal]
+fever_decidegrees = 373         # 37.3 degrees Celsius
+at_fever = "deny"               # or "refer"
+unavailable = "refer"           # when there is no temperature: "allow", "refer" or "deny"
+
+[places.north-gate]
+name_zh = "北门"
+name_en = "North Gate"
+admits = ["student", "staff", "worker", "visitor"]
+accepts = ["personal", "card", "visitor"]
+"""
+
+
+class Site:
+    """The central in `directory`; `url` is how terminals reach it."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self._keys = directory / "keys"
+        self.repository = Repository(directory / "tuf", self._keys)
+
+    @property
+    def database_url(self) -> str:
+        """SQLAlchemy's URL of the database."""
+        return f"sqlite:///{self.directory / 'central.db'}"
+
+    def create(self, url: str) -> None:
+        """Make a new central: keys, database, an empty repository, a sample policy.
+
+        Raises: KeyFileError when there is one here already; OSError.
+        """
+        private_directory(self.directory)
+        save_private(self._keys / "records.pem", X25519PrivateKey.generate())
+        save_private(self._keys / "issuer.pem", new_p256())
+        write_atomic(self._keys / "operator.token", secrets.token_urlsafe(32).encode(), mode=0o600)
+        self.repository.create()
+        write_atomic(self.directory / "central.json", json.dumps({"url": url}).encode())
+        write_atomic(self.directory / "policy.toml", POLICY_SAMPLE.encode())
+        Store(self.database_url).close()
+
+    def record_key(self) -> X25519PrivateKey:
+        """The key that opens records. Raises: KeyFileError."""
+        return load_private(self._keys / "records.pem", X25519PrivateKey)
+
+    def issuer_key(self) -> EllipticCurvePrivateKey:
+        """The key that signs passes. Raises: KeyFileError."""
+        return load_private(self._keys / "issuer.pem", EllipticCurvePrivateKey)
+
+    def operator_token(self) -> str:
+        """The bearer token that opens records over HTTP. Raises: SettingsError without a central here."""
+        return self._read("keys/operator.token")
+
+    def trust_bundle(self) -> TrustBundle:
+        """What a new terminal is given. Raises: SettingsError, KeyFileError."""
+        url = json.loads(self._read("central.json"))["url"]
+        return TrustBundle(url, self.repository.root, public_pem(self.record_key().public_key()))
+
+    def policy(self) -> Policy:
+        """The policy of policy.toml. Raises: SettingsError naming file, key and what is allowed."""
+        path = str(self.directory / "policy.toml")
+        try:
+            return Policy.model_validate(tomllib.loads(self._read("policy.toml")))
+        except tomllib.TOMLDecodeError as error:
+            raise SettingsError([f"{path}: is not TOML: {error}"]) from error
+        except ValidationError as error:
+            raise SettingsError(explain(error, Policy, path)) from error
+
+    def publish(self, store: Store) -> int:
+        """Publish people and policy; the version. Raises: SettingsError, KeyFileError, OSError."""
+        return self.repository.publish(store.people(), self.policy(), [self.issuer_key().public_key()])
+
+    def _read(self, name: str) -> str:
+        try:
+            return (self.directory / name).read_text("utf-8")
+        except OSError as error:
+            raise SettingsError(
+                [f"{self.directory / name}: cannot be read; make a central with `campusgate central init`"]
+            ) from error

@@ -1,0 +1,121 @@
+"""The sync daemon: uplink and downlink, each in its own thread at its own pace, until told to stop.
+
+After a fault each waits longer and longer, with full jitter, so that a thousand terminals do not return at
+the same instant after an outage; a server's Retry-After is honoured.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from config.control import ControlServer, Events
+from config.settings import Settings
+from sync.downlink import Downlink
+from sync.faults import SyncFault
+from sync.http import session
+from sync.uplink import Uplink
+from terminal.provision import device_key, trust
+
+log = logging.getLogger(__name__)
+
+_FIRST_WAIT = 1.0  # seconds, doubled after every fault
+
+
+class Pace:
+    """How long to wait before the next try. longest: seconds."""
+
+    def __init__(self, longest: float, rng: random.Random | None = None) -> None:
+        self._longest = longest
+        self._rng = rng or random.SystemRandom()
+        self._faults = 0
+
+    def after_success(self) -> None:
+        """Forget the faults."""
+        self._faults = 0
+
+    def after_fault(self, retry_after: float | None) -> float:
+        """Seconds to wait now: full jitter up to a doubling limit, or what the server asked for."""
+        self._faults += 1
+        if retry_after is not None:
+            return min(retry_after, self._longest)
+        ceiling = min(self._longest, _FIRST_WAIT * 2 ** min(self._faults - 1, 30))
+        return self._rng.uniform(0, ceiling)
+
+
+class Daemon:
+    """One running sync daemon. Raises: KeyFileError when the terminal is not provisioned; OSError."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._stop = threading.Event()
+        # requests sessions are not for two threads.
+        self._uplink = Uplink(settings, device_key(settings), session(settings))
+        self._downlink = Downlink(settings, trust(settings).root, session(settings))
+        self._faults: dict[str, str] = {"uplink": "", "downlink": ""}
+        self._events = Events()
+        self._control = ControlServer(settings.socket("sync"), {"status": self._on_status}, self._events)
+
+    def run(self) -> None:
+        """Carry records and rosters until `stop` is called."""
+        sync = self._settings.sync
+        down = threading.Thread(
+            target=self._repeat, args=("downlink", self._downlink.step, sync.roster_seconds), name="downlink"
+        )
+        down.start()
+        try:
+            self._repeat("uplink", self._uplink.step, sync.poll_seconds)
+        finally:
+            self._stop.set()
+            down.join()
+            self._control.close()
+
+    def stop(self) -> None:
+        """Make `run` end soon; may be called from a signal handler."""
+        self._stop.set()
+
+    def _repeat(self, name: str, step: Callable[[], int | bool], idle: float) -> None:
+        """Call `step` until told to stop: at once while it gets something done, else every `idle` seconds."""
+        pace = Pace(self._settings.sync.backoff_seconds)
+        while not self._stop.is_set():
+            try:
+                done = step()
+            except SyncFault as fault:
+                self._say(name, str(fault))
+                self._stop.wait(pace.after_fault(fault.retry_after))
+                continue
+            except Exception as error:  # whatever it is, the records wait and the next try comes
+                log.exception("%s failed", name)
+                self._say(name, f"{type(error).__name__}: {error}")
+                self._stop.wait(pace.after_fault(None))
+                continue
+            pace.after_success()
+            self._say(name, "")
+            if not done:
+                self._stop.wait(idle)
+
+    def _say(self, name: str, fault: str) -> None:
+        if fault != self._faults[name]:
+            log.warning("%s: %s", name, fault or "well again")
+            self._faults[name] = fault
+            self._events.publish({"event": "fault", "link": name, "fault": fault})
+
+    def _on_status(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        del request
+        try:
+            waiting: int | None = self._uplink.waiting()
+        except SyncFault:
+            waiting = None
+        return {
+            "device": self._settings.device.name,
+            "waiting": waiting,
+            "through": self._uplink.receipt.through,
+            "refused": {str(sequence): reason for sequence, reason in self._uplink.refused.items()},
+            "roster_version": self._downlink.version,
+            "faults": dict(self._faults),
+            "at": time.time(),
+        }
