@@ -1,0 +1,107 @@
+"""A made-up campus in a directory: central with 500 people, and one terminal provisioned from it.
+
+Everything is made by the same functions that a school's own commands call; only the people, their names and
+their phone keys are invented, from a seed.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ec import (
+    SECP256R1,
+    EllipticCurvePrivateKey,
+    derive_private_key,
+)
+
+from config.settings import Settings, load_settings
+from sync.central.site import Site
+from sync.central.store import Store
+from terminal.codes import compressed
+from terminal.install import install
+from terminal.person import Person, PersonKind
+
+PEOPLE = 500
+_FAMILY = "王李张刘陈杨黄赵吴周徐孙马朱胡郭何高林罗郑梁谢宋唐许韩冯邓曹"
+_GIVEN = "伟芳娜敏静丽强磊军洋勇艳杰娟涛明超霞平刚文华玲桂英建国志晓雨欣怡子涵浩然"
+_ENGLISH = ("Anna Novak", "John Miller", "Aisha Khan", "Pedro Alves", "Mai Tran", "Olga Petrova")
+_KINDS = (PersonKind.STUDENT,) * 8 + (PersonKind.STAFF, PersonKind.WORKER)
+_TERMINAL = """
+[storage]
+state = "state"
+run = "."
+
+[sync]
+poll_seconds = 0.2
+backoff_seconds = 2.0
+roster_seconds = 5.0
+
+[camera]
+driver = "simulated"
+path = "stage.frames"
+retry_seconds = 0.2
+
+[thermal]
+driver = "simulated"
+path = "thermal.txt"
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Citizen:
+    """A made-up person and the private key in their phone."""
+
+    person: Person
+    phone: EllipticCurvePrivateKey
+
+
+@dataclass(frozen=True, slots=True)
+class Campus:
+    """The directories and the people. settings_file: the terminal's; link_url: where it finds central."""
+
+    site: Site
+    settings_file: Path
+    settings: Settings
+    citizens: tuple[Citizen, ...]
+
+
+def private_key(rng: random.Random) -> EllipticCurvePrivateKey:
+    """A P-256 key from `rng`: for made-up people only, a real phone draws its own."""
+    return derive_private_key(rng.getrandbits(255) + 1, SECP256R1())
+
+
+def build(directory: Path, *, seed: int, link_url: str) -> Campus:
+    """Make central and terminal under `directory`. link_url: where the terminal is to find central."""
+    rng = random.Random(seed)
+    citizens = tuple(_citizen(rng, number) for number in range(PEOPLE))
+    site = Site(directory / "central")
+    site.create(link_url)
+    store = Store(site.database_url)
+    store.put_people([citizen.person for citizen in citizens])
+    policy = site.directory / "policy.toml"
+    policy.write_text(
+        policy.read_text("utf-8").replace("pulse_seconds = 3.0", "pulse_seconds = 0.8"), "utf-8"
+    )
+    site.publish(store)
+    trust_file = directory / "trust.json"
+    trust_file.write_text(site.trust_bundle().dump(), "utf-8")
+    settings_file = directory / "terminal" / "campusgate.toml"
+    public_key = install(
+        settings_file, name="north-gate-1", place="north-gate", trust_file=trust_file, extra=_TERMINAL
+    )
+    store.register("north-gate-1", public_key)
+    store.close()
+    return Campus(site, settings_file, load_settings(settings_file), citizens)
+
+
+def _citizen(rng: random.Random, number: int) -> Citizen:
+    phone = private_key(rng)
+    name = rng.choice(_ENGLISH) if number % 20 == 19 else _chinese_name(rng)
+    person = Person(f"S2024{number:04d}", name, rng.choice(_KINDS), keys=(compressed(phone.public_key()),))
+    return Citizen(person, phone)
+
+
+def _chinese_name(rng: random.Random) -> str:
+    return rng.choice(_FAMILY) + "".join(rng.choice(_GIVEN) for _ in range(rng.choice((1, 2, 2))))

@@ -1,0 +1,202 @@
+"""The demo: a whole campus on one machine, with simulated hardware only where hardware would be.
+
+Central, sync daemon and terminal run as processes of their own, as on a real site; this process plays the
+people, the camera's view, the network between terminal and central, and the power that sometimes fails.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import queue
+import random
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hw.camera_simulated import Stage
+from terminal.journal import JournalReader
+from terminal.receipt import Receipt
+from tests.sim.audit import Tally, reckon
+from tests.sim.campus import Campus, build
+from tests.sim.footage import FRAMES_PER_SECOND, Presentation
+from tests.sim.network import Link, free_port
+from tests.sim.optics import FRAME_SHAPE, empty
+from tests.sim.processes import Supervised, stop_all, wait_until
+from tests.sim.props import Image
+from tests.sim.scenario import EXPECTED, Guest, guests
+from tests.sim.watcher import Watcher
+
+_PATIENCE = 4.0  # seconds without an answer before a person takes the phone away and shows it again
+_GIVE_UP = 40.0  # seconds
+_OUTAGE = 20  # scans between cutting and mending the network in a demo without end
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the live table."""
+
+    guest: Guest
+    answer: dict[str, Any]
+    as_expected: bool
+    at_central: int
+    network: bool
+
+
+@dataclass(slots=True)
+class Demo:
+    """One run. scans: None for ever. kills: how many times a process is killed at a seeded moment."""
+
+    directory: Path
+    scans: int | None
+    seed: int
+    kills: int = 0
+    rows: deque[Row] = field(default_factory=lambda: deque(maxlen=200))
+    tally: Tally = field(default_factory=Tally)
+    camera_view: Image | None = None
+    watcher: Watcher | None = None
+    link: Link = field(default_factory=Link)
+    _campus: Campus | None = None
+    _processes: dict[str, Supervised] = field(default_factory=dict)
+    _killed: int = 0
+
+    def run(self, say: Callable[[str], None], on_row: Callable[[Row], None]) -> dict[str, Any]:
+        """Play it to the end; the summary. say: gets one line about each stage. on_row: gets each answer.
+
+        Raises: KeyboardInterrupt passes through, after every process has been stopped.
+        """
+        stage: Stage | None = None
+        try:
+            say("building central, 500 people and one terminal")
+            self._campus = campus = build(
+                self.directory, seed=self.seed, link_url=f"http://127.0.0.1:{self.link.port}"
+            )
+            stage = Stage(campus.settings.path("stage.frames"), FRAME_SHAPE[:2])
+            stage.show(np.zeros((*FRAME_SHAPE[:2], 3), np.uint8))
+            say("starting central, sync daemon and terminal")
+            self._start(campus)
+            self._play(campus, stage, on_row)
+            say("waiting for the last records to reach central")
+            self._drain(campus)
+        finally:
+            if self.watcher:
+                self.watcher.close()
+            # Terminal first: it may write until the end; central last: it is to hear of all.
+            stop_all([self._processes[n] for n in ("terminal", "sync", "central") if n in self._processes])
+            self.link.close()
+        return self.tally.summary(reckon(campus), self._killed)
+
+    def _start(self, campus: Campus) -> None:
+        port = free_port()
+        self.link.target = port
+        settings = str(campus.settings_file)
+        commands = {
+            "central": ["central", "run", "--dir", str(campus.site.directory), "--port", str(port)],
+            "sync": ["sync", "run", "--settings", settings],
+            "terminal": ["terminal", "run", "--settings", settings],
+        }
+        for name, arguments in commands.items():
+            self._processes[name] = Supervised(name, arguments, self.directory / f"{name}.log")
+        self.watcher = Watcher(campus.settings, port)
+        if not wait_until(self._ready, 60):
+            logs = ", ".join(str(self.directory / f"{name}.log") for name in commands)
+            raise RuntimeError(f"the processes did not get ready within a minute; see {logs}")
+
+    def _ready(self) -> bool:
+        status = self.watcher.status() if self.watcher else {}
+        return bool(status) and not status["fault"] and status["camera"]["state"] == "live"
+
+    def _play(self, campus: Campus, stage: Stage, on_row: Callable[[Row], None]) -> None:
+        plan = _kill_plan(random.Random(self.seed + 2), self.scans or 0, self.kills)
+        rng = np.random.default_rng(self.seed)
+        coming = guests(campus, self.seed)
+        for number, guest in enumerate(
+            coming if self.scans is None else itertools.islice(coming, self.scans)
+        ):
+            self._switch_network(number)
+            for victim, delay in plan.get(number, ()):
+                threading.Timer(delay, self._kill, (victim,)).start()
+            answer = self._present(guest, stage, rng)
+            verdict, reason = EXPECTED[guest.visit]
+            as_expected = (answer.get("verdict"), answer.get("reasons")) == (str(verdict), [str(reason)])
+            self.tally.verdicts[answer.get("verdict", "none")] += 1
+            if not as_expected:
+                said = f"{answer.get('verdict', 'no answer')} {' '.join(answer.get('reasons', []))}"
+                self.tally.wrong.append(f"scan {number + 1}, {guest.visit}: {said}")
+            elif answer["verdict"] == "allow":
+                self.tally.milliseconds.append(answer["ms"])
+            assert self.watcher
+            row = Row(guest, answer, as_expected, self.watcher.at_central, self.link.up)
+            self.rows.append(row)
+            on_row(row)
+
+    def _present(self, guest: Guest, stage: Stage, rng: np.random.Generator) -> dict[str, Any]:
+        """Let `guest` hold up the code until the gate answers; the answer, or {} after giving up."""
+        assert self.watcher
+        assert self._campus
+        self._campus.settings.path("thermal.txt").write_text(guest.celsius, "ascii")
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self.watcher.answers.get_nowait()
+        begun = time.monotonic()
+        while time.monotonic() - begun < _GIVE_UP:
+            name = guest.citizen.person.subject if guest.holder != "paper" else ""
+            presentation = Presentation(rng, guest.holder, guest.text(), name=name)
+            answer: dict[str, Any] = {}
+            for picture in _frames(presentation, _PATIENCE):
+                self.camera_view = picture
+                stage.show(picture)
+                with contextlib.suppress(queue.Empty):
+                    answer = self.watcher.answers.get_nowait()
+                    break
+            for _ in range(2 if answer else 15):  # the next person steps up, or this one tries again
+                stage.show(empty(presentation.background, presentation.weather, rng))
+                time.sleep(1 / FRAMES_PER_SECOND)
+            if answer:
+                return answer
+        return {}
+
+    def _switch_network(self, number: int) -> None:
+        """The network is down in the middle third of a run, or every other twenty scans of an endless one."""
+        if self.scans is None:
+            down = number // _OUTAGE % 2 == 1
+        else:
+            down = self.scans // 3 <= number < 2 * self.scans // 3
+        if down and self.link.up:
+            self.link.cut()
+        elif not down and not self.link.up:
+            self.link.mend()
+
+    def _kill(self, victim: str) -> None:
+        self._processes[victim].kill()
+        self._killed += 1
+
+    def _drain(self, campus: Campus) -> None:
+        journal = JournalReader(campus.settings.journal)
+        wait_until(lambda: Receipt.load(campus.settings.receipt).through == journal.newest(), 60)
+
+
+def _frames(presentation: Presentation, seconds: float) -> Iterator[Image]:
+    """The presentation's frames at their own pace; a slow machine skips some rather than falling behind."""
+    start = time.monotonic()
+    while (elapsed := time.monotonic() - start) < seconds:
+        number = int(elapsed * FRAMES_PER_SECOND)
+        yield presentation.frame(number)
+        wait = (number + 1) / FRAMES_PER_SECOND - (time.monotonic() - start)
+        if wait > 0:
+            time.sleep(wait)
+
+
+def _kill_plan(rng: random.Random, scans: int, kills: int) -> dict[int, list[tuple[str, float]]]:
+    """Which process dies when: by number of the scan, the victim and the seconds into that scan."""
+    plan: dict[int, list[tuple[str, float]]] = {}
+    for kill in range(kills):
+        victim = ("terminal", "sync", "central")[kill % 3]
+        plan.setdefault(rng.randrange(max(scans, 1)), []).append((victim, rng.uniform(0.0, 1.2)))
+    return plan

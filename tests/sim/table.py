@@ -1,0 +1,122 @@
+"""The demo's live table in the shell, and the one picture that shows the demo."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from terminal.reasons import SENTENCES, Reason
+
+if TYPE_CHECKING:
+    from tests.sim.demo import Demo, Row
+
+_SHOWN = 14  # rows
+_COLOURS = {"allow": "green", "deny": "red", "refer": "yellow"}
+
+
+class Table:
+    """Shows `demo` as it runs: live on a terminal, line by line elsewhere, not at all when quiet."""
+
+    def __init__(self, demo: Demo, url: str, *, quiet: bool) -> None:
+        self._demo, self._url = demo, url
+        self._stage = ""
+        self._console = Console(file=sys.stdout, quiet=quiet)
+        self._live = Live(
+            console=self._console,
+            auto_refresh=self._console.is_terminal and not quiet,
+            get_renderable=self._render,
+            refresh_per_second=4,
+            transient=False,
+        )
+        self._quiet = quiet
+        self._last_screen = b""
+
+    def __enter__(self) -> Self:
+        if self._console.is_terminal and not self._quiet:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live.is_started:
+            self._live.stop()
+
+    def say(self, stage: str) -> None:
+        """Tell what is going on."""
+        self._stage = stage
+        if not self._live.is_started:
+            self._console.print(stage)
+
+    def show(self, row: Row) -> None:
+        """Take notice of an answer."""
+        self._stage = ""
+        if self._demo.watcher and row.answer.get("verdict") == "allow":
+            self._last_screen = self._demo.watcher.screen() or self._last_screen
+        if not self._live.is_started:
+            line = "  ".join(cells(row))
+            self._console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+    def summary(self, summary: Mapping[str, Any]) -> str:
+        """The end of the run in a few lines."""
+        verdicts = ", ".join(f"{verdict} {count}" for verdict, count in summary["verdicts"].items())
+        times = ", ".join(f"{name} {value} ms" for name, value in summary["frame_to_relay_ms"].items())
+        lines = [
+            f"scans          {summary['scans']}: {verdicts}",
+            f"frame to relay {times or '-'}",
+            f"records        {summary['records_written']} written, {summary['records_at_central']} at central"
+            f", {summary['lost']} lost, {summary['duplicated']} duplicated",
+            *(f"UNEXPECTED     {line}" for line in summary["unexpected"]),
+            "everything as it should be" if summary["ok"] else "NOT as it should be",
+        ]
+        return "\n".join(lines)
+
+    def save_picture(self, path: Path) -> None:
+        """Save the camera's view, the gate's screen and the newest rows as one JPEG."""
+        from tests.sim.picture import compose
+
+        rows = [(cells(row), row.answer.get("verdict", "")) for row in self._demo.rows]
+        path.write_bytes(compose(self._demo.camera_view, self._last_screen, HEADINGS, rows))
+
+    def _render(self) -> Group:
+        table = RichTable(expand=True)
+        for heading in HEADINGS:
+            table.add_column(heading, no_wrap=True)
+        for row in list(self._demo.rows)[-_SHOWN:]:
+            style = _COLOURS.get(row.answer.get("verdict", ""), "white")
+            table.add_row(*cells(row), style=style if row.as_expected else f"bold reverse {style}")
+        network = "up" if self._demo.link.up else "DOWN: records queue on the terminal"
+        of = f" of {self._demo.scans}" if self._demo.scans else ""
+        done = sum(self._demo.tally.verdicts.values())
+        central = self._demo.watcher.at_central if self._demo.watcher else 0
+        state = f"scan {done}{of}   network {network}   at central {central}   {self._url}   Ctrl-C stops"
+        return Group(table, Text(state, style="bold"), Text(self._stage, style="italic"))
+
+
+HEADINGS = ("time", "name", "who", "verdict", "reason", "°C", "ms", "queue", "central")
+
+
+def cells(row: Row) -> tuple[str, ...]:
+    """One answer as the table's cells."""
+    answer = row.answer
+    reason = (answer.get("reasons") or [""])[0]
+    said = SENTENCES[Reason(reason)].en if reason else "no answer"
+    return (
+        answer.get("at", "")[11:19],
+        answer.get("name", "") or "-",
+        str(row.guest.visit),
+        answer.get("verdict", "none") + ("" if row.as_expected else " (!)"),
+        said,
+        answer.get("celsius", ""),
+        f"{answer.get('ms', 0):.1f}",
+        str(answer.get("waiting", "")),
+        str(row.at_central),
+    )
