@@ -1,6 +1,6 @@
 """The command `campusgate`: finds its subcommands by entry point, so that each package brings its own.
 
-It imports none of them until one is called: `campusgate --help` stays fast on a Raspberry Pi.
+A command's module imports what is heavy only when the command runs: `campusgate --help` stays fast on a Pi.
 """
 
 from __future__ import annotations
@@ -49,6 +49,6 @@ def main() -> None:
     """Run the command; an error of ours is one clear message and exit status 1, not a traceback."""
     try:
         campusgate()
-    except CampusgateError as error:
+    except (CampusgateError, OSError) as error:
         click.echo(f"campusgate: {error}", err=True)
         sys.exit(1)

@@ -49,7 +49,8 @@ def terminal() -> None:
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="What central hands out: its URL, root of trust and record key (`campusgate central trust`).",
 )
-def init(path: Path, name: str, place: str, trust_file: Path) -> None:
+@click.option("--state", help="Directory of journal, keys and roster, if not /var/lib/campusgate.")
+def init(path: Path, name: str, place: str, trust_file: Path, state: str | None) -> None:
     """Make this machine a terminal: settings, keys, trust. Prints the public key for central.
 
     \b
@@ -59,7 +60,8 @@ def init(path: Path, name: str, place: str, trust_file: Path) -> None:
     """
     from terminal.install import install
 
-    click.echo(install(path, name=name, place=place, trust_file=trust_file), nl=False)
+    extra = f"\n[storage]\nstate = {json.dumps(state)}\nrun = {json.dumps(state)}\n" if state else ""
+    click.echo(install(path, name=name, place=place, trust_file=trust_file, extra=extra), nl=False)
     click.echo(f"{path}: this machine is now {name}; register the key above at central", err=True)
 
 

@@ -1,1 +1,221 @@
-"""placeholder"""
+"""The command `campusgate doctor`: what this machine has, and what to do about what it lacks.
+
+It looks and changes nothing. Each check is one function that gives one Finding.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from importlib.metadata import version
+from pathlib import Path
+
+import click
+
+from config.errors import CampusgateError
+from config.settings import DEFAULT_PATH, Settings, load_settings
+
+_LITTLE_SPACE = 500_000_000  # bytes
+
+
+class Health(StrEnum):
+    """How a finding is meant."""
+
+    GOOD = "good"
+    LACKING = "lacking"  # the terminal works without it, or only the settings can tell
+    BAD = "bad"  # the terminal will not work
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What was looked for, how it is, what was found, and what to do."""
+
+    what: str
+    health: Health
+    found: str
+    advice: str = ""
+
+
+@click.command()
+@click.option(
+    "--settings", "-s", "path", type=click.Path(path_type=Path), default=DEFAULT_PATH, show_default=True
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def doctor(path: Path, as_json: bool) -> None:
+    """Check what this machine has: camera, pins, buses, decoders, fonts, clock, settings.
+
+    Exit status 1 if something is missing that the terminal cannot do without.
+
+    \b
+    Example:
+      campusgate doctor
+    """
+    findings = examine(path)
+    for finding in findings:
+        if as_json:
+            click.echo(json.dumps(asdict(finding), ensure_ascii=False))
+        else:
+            mark = {"good": "ok", "lacking": "--", "bad": "!!"}[finding.health]
+            click.echo(f"{mark}  {finding.what:<10} {finding.found}")
+            if finding.advice:
+                click.echo(f"               {finding.advice}")
+    sys.exit(1 if any(finding.health is Health.BAD for finding in findings) else 0)
+
+
+def examine(path: Path) -> list[Finding]:
+    """All findings on this machine, with the settings file at `path` if it is there."""
+    settings, first = _settings(path)
+    checks: list[Callable[[Settings | None], Finding]] = [
+        _camera, _pins, _i2c, _serial, _zbar, _font, _clock, _space,
+    ]  # fmt: skip
+    return [first, *(_guarded(check, settings) for check in checks)]
+
+
+def _guarded(check: Callable[[Settings | None], Finding], settings: Settings | None) -> Finding:
+    """A check that fails itself is a finding: the doctor is called when things are broken."""
+    try:
+        return check(settings)
+    except Exception as error:  # noqa: BLE001
+        return Finding(check.__name__.strip("_"), Health.BAD, f"cannot be checked: {error!r}")
+
+
+def _settings(path: Path) -> tuple[Settings | None, Finding]:
+    from terminal.provision import trust
+
+    if not path.exists():
+        advice = "on a terminal: campusgate terminal init --help"
+        return None, Finding("settings", Health.LACKING, f"{path}: not there", advice)
+    try:
+        settings = load_settings(path)
+        trust(settings)
+    except CampusgateError as error:
+        return None, Finding("settings", Health.BAD, str(error), "mend what is named, or provision again")
+    device = settings.device
+    return settings, Finding("settings", Health.GOOD, f"{path}: {device.name} at {device.place}")
+
+
+def _camera(settings: Settings | None) -> Finding:
+    from hw.camera import described, open_camera
+
+    nodes = sorted(str(node) for node in Path("/dev").glob("video*"))
+    listed = ", ".join(nodes) or "no /dev/video*"
+    if settings is None:
+        if nodes:
+            return Finding("camera", Health.GOOD, listed)
+        return Finding("camera", Health.LACKING, listed, "plug in a USB camera, or enable the CSI camera")
+    try:
+        camera = open_camera(settings)
+        try:
+            frame = camera.read()
+        finally:
+            camera.close()
+    except CampusgateError as error:
+        return Finding(
+            "camera", Health.BAD, str(error), f"set camera.driver and camera.device; there is: {listed}"
+        )
+    if frame is None:
+        return Finding("camera", Health.BAD, f"{described(settings.camera)}: opens but gives no picture")
+    height, width = frame.image.shape[:2]
+    return Finding("camera", Health.GOOD, f"{described(settings.camera)}: {width}x{height}")
+
+
+def _pins(settings: Settings | None) -> Finding:
+    from hw.relay import on_gpio_machine
+
+    del settings
+    if not on_gpio_machine():
+        return Finding("pins", Health.LACKING, "not a Raspberry Pi", "the relay is simulated on this machine")
+    chips = sorted(str(chip) for chip in Path("/dev").glob("gpiochip*"))
+    if not chips:
+        return Finding("pins", Health.BAD, "no /dev/gpiochip*", "use a kernel with GPIO character devices")
+    try:
+        with Path(chips[0]).open("rb"):
+            return Finding("pins", Health.GOOD, ", ".join(chips))
+    except OSError as error:
+        advice = "add the user to the group gpio: sudo usermod -aG gpio USER, then log in again"
+        return Finding("pins", Health.BAD, f"{chips[0]}: {error.strerror}", advice)
+
+
+def _i2c(settings: Settings | None) -> Finding:
+    del settings
+    buses = sorted(str(bus) for bus in Path("/dev").glob("i2c-*"))
+    if buses:
+        return Finding("i2c", Health.GOOD, ", ".join(buses))
+    return Finding(
+        "i2c", Health.LACKING, "no /dev/i2c-*", "for an I2C sensor: sudo raspi-config nonint do_i2c 0"
+    )
+
+
+def _serial(settings: Settings | None) -> Finding:
+    from serial.tools.list_ports import comports
+
+    del settings
+    ports = sorted(port.device for port in comports())
+    if ports:
+        return Finding("serial", Health.GOOD, ", ".join(ports))
+    advice = "for maintenance: plug in a USB serial adapter, or sudo raspi-config nonint do_serial_hw 0"
+    return Finding("serial", Health.LACKING, "no serial port", advice)
+
+
+def _zbar(settings: Settings | None) -> Finding:
+    del settings
+    try:
+        import pyzbar.pyzbar  # noqa: F401 - loading it loads libzbar
+        import zxingcpp  # noqa: F401
+    except ImportError as error:
+        return Finding("decoders", Health.BAD, str(error), "sudo apt install libzbar0")
+    return Finding("decoders", Health.GOOD, f"zxing-cpp {version('zxing-cpp')}, libzbar")
+
+
+def _font(settings: Settings | None) -> Finding:
+    from terminal.screen.fonts import MissingFont, find
+
+    del settings
+    font = find()
+    if font:
+        return Finding("font", Health.GOOD, f"{font.name} has Chinese")
+    missing = MissingFont()
+    return Finding("font", Health.LACKING, missing.reason, missing.advice)
+
+
+def _clock(settings: Settings | None) -> Finding:
+    from hw.clock import SystemClock
+
+    del settings
+    now = SystemClock().now()
+    if not now.trusted:
+        return Finding(
+            "clock", Health.BAD, f"{now.wall:%Y-%m-%d %H:%M} UTC is past", "set the time, or fit an RTC"
+        )
+    rtc = "with RTC" if Path("/dev/rtc0").exists() else "no RTC"
+    found = f"{now.wall:%Y-%m-%d %H:%M} UTC, {_network_time()}, {rtc}"
+    if Path("/dev/rtc0").exists():
+        return Finding("clock", Health.GOOD, found)
+    return Finding("clock", Health.LACKING, found, "an RTC keeps time through power cuts without a network")
+
+
+def _network_time() -> str:
+    try:
+        done = subprocess.run(
+            ["timedatectl", "show", "-p", "NTPSynchronized", "--value"],
+            capture_output=True, text=True, timeout=5, check=False,
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired):
+        return "network time unknown"
+    return "network time in step" if done.stdout.strip() == "yes" else "no network time"
+
+
+def _space(settings: Settings | None) -> Finding:
+    place = settings.state if settings and settings.state.exists() else Path("/")
+    free = shutil.disk_usage(place).free
+    found = f"{place}: {free / 1e9:.1f} GB free"
+    if free < _LITTLE_SPACE:
+        return Finding(
+            "space", Health.BAD, found, "free some space: records that cannot be written close the gate"
+        )
+    return Finding("space", Health.GOOD, found)

@@ -155,12 +155,17 @@ class Demo:
                 with contextlib.suppress(queue.Empty):
                     answer = self.watcher.answers.get_nowait()
                     break
-            for _ in range(2 if answer else 15):  # the next person steps up, or this one tries again
+            for _ in range(self._pause if answer else 15):  # the next steps up, or this one tries again
                 stage.show(empty(presentation.background, presentation.weather, rng))
                 time.sleep(1 / FRAMES_PER_SECOND)
             if answer:
                 return answer
         return {}
+
+    @property
+    def _pause(self) -> int:
+        """Empty frames between two people: next to none in a counted run, time to look in an endless one."""
+        return 2 if self.scans else FRAMES_PER_SECOND
 
     def _switch_network(self, number: int) -> None:
         """The network is down in the middle third of a run, or every other twenty scans of an endless one."""

@@ -66,7 +66,7 @@ class Link:
             ends.callback(far.close)
             with self._lock:
                 # Cut while connecting: neither end was in the set that `cut` went through.
-                if self.up:
+                if self._up.is_set():
                     self._open |= {near, far}
                 else:
                     _hang_up(near)
