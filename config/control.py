@@ -15,6 +15,7 @@ import logging
 import queue
 import socket
 import socketserver
+import struct
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -26,6 +27,7 @@ log = logging.getLogger(__name__)
 
 Handler = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 _MAX_LINE = 65_536
+_SEND_WITHIN = 5  # seconds
 _BACKLOG = 256  # events a slow follower may lag behind before it is cut off
 
 
@@ -40,15 +42,15 @@ class Events:
         """Hand `event` to every follower; one that lags by more than 256 events is cut off."""
         with self._lock:
             for follower in list(self._followers):
-                try:
+                if follower.qsize() < _BACKLOG:
                     follower.put_nowait(event)
-                except queue.Full:
-                    self._followers.remove(follower)
+                else:
+                    self._cut_off(follower)
 
     @contextlib.contextmanager
     def follow(self) -> Iterator[queue.Queue[Mapping[str, Any] | None]]:
         """A queue of all events from now on; None in it means that the process stops."""
-        follower: queue.Queue[Mapping[str, Any] | None] = queue.Queue(_BACKLOG)
+        follower: queue.Queue[Mapping[str, Any] | None] = queue.Queue()
         with self._lock:
             self._followers.append(follower)
         try:
@@ -60,10 +62,13 @@ class Events:
     def close(self) -> None:
         """Tell every follower that there will be no more."""
         with self._lock:
-            for follower in self._followers:
-                with contextlib.suppress(queue.Full):
-                    follower.put_nowait(None)
-            self._followers.clear()
+            for follower in list(self._followers):
+                self._cut_off(follower)
+
+    def _cut_off(self, follower: queue.Queue[Mapping[str, Any] | None]) -> None:
+        """Let it have what it has not read yet, and then the end."""
+        self._followers.remove(follower)
+        follower.put_nowait(None)
 
 
 class ControlServer:
@@ -82,6 +87,9 @@ class ControlServer:
         class Connection(socketserver.StreamRequestHandler):
             def handle(self) -> None:
                 with contextlib.suppress(OSError):
+                    # A follower that takes nothing must not hold this thread for ever.
+                    send_timeout = struct.pack("ll", _SEND_WITHIN, 0)
+                    self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, send_timeout)
                     _serve(self.rfile, self.wfile, handlers_by_op, events)
 
         self._server = _Server(str(path), Connection)
@@ -101,6 +109,7 @@ class ControlServer:
 class _Server(socketserver.ThreadingUnixStreamServer):
     daemon_threads = True
     block_on_close = False
+    request_queue_size = 128  # a full queue refuses on a Unix socket, it does not wait
 
 
 def _serve(rfile: Any, wfile: Any, handlers: Mapping[str, Handler], events: Events) -> None:
@@ -124,6 +133,7 @@ def _serve(rfile: Any, wfile: Any, handlers: Mapping[str, Handler], events: Even
             continue
         try:
             answer = {"ok": True, **handler(request)}
+            json.dumps(answer)  # what is no JSON is the handler's error too
         except Exception as error:
             log.exception("control op %s failed", op)
             answer = {"ok": False, "error": f"{type(error).__name__}: {error}"}
@@ -160,6 +170,8 @@ def ask(path: Path, op: str, *, timeout: float = 2.0, **arguments: Any) -> dict[
                 answer = json.loads(lines.readline())
         except (OSError, ValueError) as error:
             raise ControlError(f"{path}: no answer to {op!r} within {timeout:g} s") from error
+    if not isinstance(answer, dict):
+        raise ControlError(f"{path}: answered something that is no JSON object")
     if not answer.get("ok"):
         raise ControlError(f"{path}: {answer.get('error', 'refused without a reason')}")
     return dict(answer)

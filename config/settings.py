@@ -25,6 +25,10 @@ def _central_url(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("a URL such as https://central.school.example")
+    try:
+        _ = parts.port
+    except ValueError as error:
+        raise ValueError("a port is a number from 0 to 65535") from error
     if parts.scheme == "http" and parts.hostname not in ("127.0.0.1", "::1", "localhost"):
         raise ValueError("https:// is needed for any host but this machine itself")
     return url.rstrip("/")
