@@ -6,6 +6,7 @@ a backlog. What is wrong with the camera is a state with a sentence, never an ex
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
@@ -61,10 +62,10 @@ class CameraFeed:
 
     @property
     def status(self) -> FeedStatus:
-        """What the camera is doing now; a driver that hangs inside a read counts as frozen."""
+        """What the camera is doing now; a driver that hangs, while opening or reading, counts as frozen."""
         status = self._status
         silent = time.monotonic() - self._last
-        if status.state is FeedState.LIVE and silent > FROZEN_AFTER:
+        if status.state in (FeedState.OPENING, FeedState.LIVE) and silent > FROZEN_AFTER:
             return FeedStatus(FeedState.FROZEN, f"no new picture for {silent:.0f} s", status.frames)
         return status
 
@@ -84,19 +85,12 @@ class CameraFeed:
     def _run(self) -> None:
         while not self._stop.is_set():
             try:
-                camera = self._opener()
-            except CampusgateError as error:
-                self._say(FeedState.ABSENT, str(error))
-                self._stop.wait(self._retry)
-                continue
-            try:
-                self._film(camera)
+                with contextlib.closing(self._opener()) as camera:
+                    self._film(camera)
             except CampusgateError as error:
                 self._say(FeedState.ABSENT, str(error))
             except Exception as error:  # noqa: BLE001 - a driver may raise anything; the gate goes on
                 self._say(FeedState.GARBAGE, f"camera driver failed: {type(error).__name__}: {error}")
-            finally:
-                camera.close()
             self._stop.wait(self._retry)
 
     def _film(self, camera: Camera) -> None:

@@ -29,25 +29,27 @@ class Stage:
     """The painter's side. size: (height, width) in pixels; every frame shown has it."""
 
     def __init__(self, path: Path, size: tuple[int, int]) -> None:
-        self._size = size
         length = _HEADER.size + size[0] * size[1] * 3
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
+        # A new file, never the old one cut short: whoever still films that would die of SIGBUS.
+        path.unlink(missing_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
         try:
             os.ftruncate(descriptor, length)
             self._map = mmap.mmap(descriptor, length)
         finally:
             os.close(descriptor)
-        self._counter = 0
+        _HEADER.pack_into(self._map, 0, 0, *size)
+        # Stored whole, which struct does not do: it clears all bytes before it writes them.
+        self._counter = np.frombuffer(self._map, np.uint64, count=1)
         self._picture: npt.NDArray[np.uint8] = np.frombuffer(
             self._map, np.uint8, offset=_HEADER.size
         ).reshape(*size, 3)
 
     def show(self, image: npt.NDArray[np.uint8]) -> None:
         """Put `image` (height, width, 3) before the camera."""
-        _HEADER.pack_into(self._map, 0, self._counter + 1, *self._size)
+        self._counter[0] += 1
         self._picture[:] = image
-        self._counter += 2
-        _HEADER.pack_into(self._map, 0, self._counter, *self._size)
+        self._counter[0] += 1
 
 
 class SimulatedCamera:
@@ -58,9 +60,9 @@ class SimulatedCamera:
         try:
             with self._path.open("rb") as file:
                 self._map = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
+                self._inode = os.fstat(file.fileno()).st_ino
         except (OSError, ValueError) as error:
             raise CameraAbsent(f"{self._path}: no stage is set up here") from error
-        self._inode = self._path.stat().st_ino
         self._seen = -1
         self._number = -1
 

@@ -17,7 +17,8 @@ from hw.errors import CameraAbsent
 from hw.frame import Frame
 
 # OpenCV's own chatter about missing devices goes to stderr; our errors say the same, once, and usefully.
-os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
+if "OPENCV_LOG_LEVEL" not in os.environ:
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 
 class V4L2Camera:
