@@ -95,9 +95,9 @@ class Terminal:
         finally:
             self._stop.set()
             gate.join()
+            self._portal.close()  # first: a camera that hangs must not hold the gate released
             self._control.close()
             self._feed.close()
-            self._portal.close()
             self._thermal.close()
             self._window.close()
             if self._journal:

@@ -10,6 +10,7 @@ is true.
 from __future__ import annotations
 
 import hashlib
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum, IntFlag, StrEnum
@@ -125,17 +126,22 @@ def parse(text: str) -> Claimed:
         raise CodeRefused(Reason.CODE_OVERSIZE, f"{len(text)} characters; at most {MAX_TEXT}")
     try:
         token = base45.b45decode(text[len(PREFIX) :])
-        tag = cbor2.loads(token)
+        stream = io.BytesIO(token)
+        tag = cbor2.load(stream)
+        trailing = stream.read(1)
         protected, unprotected, payload, _signature = tag.value
         header = cbor2.loads(protected)
         claims = cbor2.loads(payload)
         subject, key_id = claims[Claim.SUB], header.get(4, unprotected.get(4, b""))
     except Exception as error:
         raise CodeRefused(Reason.CODE_DAMAGED, f"is not a COSE_Sign1 with claims: {error!r:.80}") from error
-    if tag.tag != 18 or not isinstance(claims, dict) or not isinstance(header, dict):
+    if tag.tag != 18 or trailing or not isinstance(claims, dict) or not isinstance(header, dict):
         raise CodeRefused(Reason.CODE_DAMAGED, "is not a tagged COSE_Sign1")
-    if header.get(1) != ES256:
-        raise CodeRefused(Reason.CODE_UNSUPPORTED, f"algorithm {header.get(1)!r:.20} is not ES256")
+    algorithm = header.get(1)
+    if type(algorithm) is not int or algorithm != ES256:  # CBOR has numbers that raise when compared
+        raise CodeRefused(Reason.CODE_UNSUPPORTED, f"algorithm {algorithm!r:.20} is not ES256")
+    if 2 in header:  # "crit": what must be understood here is not (RFC 9052, section 3.1)
+        raise CodeRefused(Reason.CODE_UNSUPPORTED, "has critical header parameters")
     if not isinstance(subject, str) or not 1 <= len(subject) <= MAX_SUBJECT or not isinstance(key_id, bytes):
         raise CodeRefused(Reason.CODE_DAMAGED, "sub or kid is malformed")
     kind = CodeKind.PASS if key_id else CodeKind.PERSONAL

@@ -122,10 +122,13 @@ class Gate:
         except JournalError as error:
             log.error("%s", error)
             decision = Decision(Verdict.DENY, (Reason.JOURNAL_UNWRITABLE,), decision.notices)
+        answered_at = time.monotonic()
         if allowed and entry and look.policy:
-            answered_at = self._portal.open_for(entry, look.policy.pulse_seconds)
-        else:
-            answered_at = time.monotonic()
+            try:
+                answered_at = self._portal.open_for(entry, look.policy.pulse_seconds)
+            except Exception:  # a pin that fails: the person must not wait for a gate that stays shut
+                log.exception("relay failed")
+                decision = Decision(Verdict.DENY, (Reason.TERMINAL_FAULT,), decision.notices)
         name = masked(situation.person.name) if situation.person else ""
         seconds = answered_at - sighting.frame.captured_at
         return Answer(decision, name, situation.reading.celsius, seconds, entry, now)

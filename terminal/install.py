@@ -44,7 +44,9 @@ class TrustBundle:
         """The bundle in the file `path`. Raises: SettingsError when it is not one."""
         try:
             document = json.loads(path.read_text("utf-8"))
-            return cls(document["url"], base64.b64decode(document["root"]), document["record_key"])
+            return cls(
+                document["url"], base64.b64decode(document["root"], validate=True), document["record_key"]
+            )
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise SettingsError(
                 [f"{path}: is not what `campusgate central trust` writes ({error})"]

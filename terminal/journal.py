@@ -55,19 +55,12 @@ class Journal:
             self._db = Database(
                 sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
             )
-            self._db.execute("pragma journal_mode = wal")
-            self._db.execute("pragma synchronous = full")
-            self._db.execute("create table if not exists entry (sequence integer primary key, event text)")
-            self._db.execute(
-                "create table if not exists head"
-                " (id integer primary key check (id = 1), sequence integer, digest text)"
-            )
-            self._db.execute(
-                "create table if not exists seen (person blob primary key, issued_at integer, at integer)"
-                " without rowid"
-            )
-            self._db.execute("insert or ignore into head values (1, 0, ?)", [FIRST_DIGEST])
-            self.head = self._checked_head()
+            try:
+                self._make_tables()
+                self.head = self._checked_head()
+            except BaseException:
+                self._db.close()
+                raise
 
     def append(self, record: Record, *, issued_at: int | None = None) -> Entry:
         """Make `record` durable; only then return.
@@ -112,15 +105,32 @@ class Journal:
             return row[0] if row else None
 
     def newest_time(self) -> datetime | None:
-        """The wall time of the newest record: the clock cannot be before it. Raises: JournalError."""
+        """The wall time of the newest record with a trusted clock: the clock cannot be before it.
+
+        Raises: JournalError.
+        """
         with self._lock, self._errors("read"):
-            row = self._db.execute("select event from entry order by sequence desc limit 1").fetchone()
-            return parse_event(row[0]).time if row else None
+            rows = self._db.execute("select event from entry order by sequence desc")
+            return next((event.time for (text,) in rows if (event := parse_event(text)).clock_trusted), None)
 
     def close(self) -> None:
         """Close the file."""
         with self._lock:
             self._db.close()
+
+    def _make_tables(self) -> None:
+        self._db.execute("pragma journal_mode = wal")
+        self._db.execute("pragma synchronous = full")
+        self._db.execute("create table if not exists entry (sequence integer primary key, event text)")
+        self._db.execute(
+            "create table if not exists head"
+            " (id integer primary key check (id = 1), sequence integer, digest text)"
+        )
+        self._db.execute(
+            "create table if not exists seen (person blob primary key, issued_at integer, at integer)"
+            " without rowid"
+        )
+        self._db.execute("insert or ignore into head values (1, 0, ?)", [FIRST_DIGEST])
 
     def _checked_head(self) -> Entry:
         """The head, if it fits the newest record on disk; a journal that lies about its end is damaged."""
@@ -188,8 +198,12 @@ class JournalReader:
         if not self._path.exists():
             yield None
             return
+        # Without a WAL file nobody writes. SQLite would then make one: the terminal could not open it, being
+        # another user, or this user may not.
+        wal = self._path.with_name(f"{self._path.name}-wal")
+        mode = "mode=ro" if wal.exists() else "mode=ro&immutable=1"
         try:
-            db = sqlite3.connect(f"{self._path.absolute().as_uri()}?mode=ro", uri=True, timeout=5)
+            db = sqlite3.connect(f"{self._path.absolute().as_uri()}?{mode}", uri=True, timeout=5)
             try:
                 # The terminal may be just now making its journal.
                 made = db.execute("select 1 from sqlite_master where name = 'head'").fetchone()

@@ -34,8 +34,8 @@ class Receipt:
         try:
             document = json.loads(path.read_bytes())
             through, digest = document["through"], document["digest"]
-            if type(through) is not int or through < 0 or len(bytes.fromhex(digest)) != 32:
+            if type(through) is not int or not 0 <= through < 2**63 or len(bytes.fromhex(digest)) != 32:
                 return cls()
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return cls()
         return cls(through, digest)

@@ -119,8 +119,10 @@ def unseal(event: Event, key: X25519PrivateKey) -> dict[str, Any]:
         document: dict[str, Any] = json.loads(
             _SUITE.decrypt(event.sealed, key, info=_info(event.device, event.sequence))
         )
-    except (InvalidTag, ValueError) as error:
+    except (InvalidTag, ValueError, RecursionError) as error:
         raise RecordError(f"record {event.sequence} of {event.device}: does not open") from error
+    if not isinstance(document, dict):  # anyone may seal to a public key
+        raise RecordError(f"record {event.sequence} of {event.device}: is not an object")
     return document
 
 
@@ -128,24 +130,31 @@ def parse_event(data: str | Mapping[str, Any]) -> Event:
     """The event in JSON text or an already parsed object. Raises: RecordError naming the field."""
     try:
         document = json.loads(data) if isinstance(data, str) else data
+        if not all(key.isascii() and isinstance(value, str | bool) for key, value in document.items()):
+            raise RecordError("an event holds nothing but texts, true and false, under ASCII names")
         if document["specversion"] != "1.0" or document["type"] != SCAN:
             raise RecordError(f"specversion must be 1.0 and type {SCAN}")
         name = document["source"].removeprefix(source(""))
         sequence = int(document["id"])
-        if source(name) != document["source"] or str(sequence) != document["id"] or sequence < 1:
+        if not name or source(name) != document["source"] or str(sequence) != document["id"] or sequence < 1:
             raise RecordError("source or id are not a device and a sequence number from 1")
         if len(bytes.fromhex(document["previous"])) != 32 or not isinstance(document["clocktrusted"], bool):
             raise RecordError("previous must be a SHA-256 in hex and clocktrusted true or false")
+        time = datetime.fromisoformat(document["time"])
+        if time.tzinfo is None:
+            raise RecordError("time has no offset from UTC (RFC 3339)")
+        text = canonical(document)
+        text.encode()  # JSON can spell half a character, which no digest is defined for
         return Event(
             device=name,
             sequence=sequence,
             previous=document["previous"],
-            time=datetime.fromisoformat(document["time"]).astimezone(UTC),
+            time=time.astimezone(UTC),
             clock_trusted=document["clocktrusted"],
             sealed=base64.b64decode(document["data_base64"], validate=True),
-            text=canonical(document),
+            text=text,
         )
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
         if isinstance(error, RecordError):
             raise
         raise RecordError(f"not a campusgate event: {error!r:.100}") from error

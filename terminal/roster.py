@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
@@ -32,7 +32,7 @@ from tuf.api.exceptions import (
     RepositoryError,
 )
 from tuf.api.metadata import Metadata, TargetFile, Timestamp
-from tuf.ngclient import FetcherInterface, Updater
+from tuf.ngclient import FetcherInterface, Updater, UpdaterConfig
 
 from config.errors import CampusgateError
 from terminal.codes import from_compressed, key_id
@@ -43,6 +43,7 @@ from terminal.reasons import Reason
 MANIFEST = "manifest.json"
 POLICY = "policy.json"
 MAX_BITS = 20
+_MOST_METADATA = UpdaterConfig().targets_max_length  # bytes
 
 
 class RosterRefused(CampusgateError, ValueError):
@@ -107,9 +108,9 @@ class Roster:
         self._mirror = mirror
         if not (mirror / "metadata" / "timestamp.json").exists():
             raise RosterRefused(Reason.ROSTER_MISSING, f"{mirror}: nothing downloaded yet; is sync running?")
-        trust.mkdir(parents=True, exist_ok=True)
-        base = (mirror / "metadata").as_uri()
+        base = (mirror / "metadata").absolute().as_uri()
         try:
+            trust.mkdir(parents=True, exist_ok=True)
             self._client = Updater(str(trust), base, fetcher=_MirrorFetcher(), bootstrap=root)
             self._client.refresh()
             signed = Metadata[Timestamp].from_file(str(trust / "timestamp.json")).signed
@@ -191,14 +192,7 @@ class _MirrorFetcher(FetcherInterface):
     def _fetch(self, url: str) -> Iterator[bytes]:
         path = Path(unquote(urlsplit(url).path))
         try:
-            stream = path.open("rb")
+            with path.open("rb") as stream:
+                return iter([stream.read(_MOST_METADATA + 1)])  # one more than the client ever allows
         except FileNotFoundError as error:
             raise DownloadHTTPError(f"{path}: no such file", 404) from error
-        return _chunks(stream)
-
-
-def _chunks(stream: IO[bytes]) -> Iterator[bytes]:
-    """The bytes of `stream` piece by piece: the client stops asking at the length that metadata allows."""
-    with stream:
-        while chunk := stream.read(65_536):
-            yield chunk

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from pathlib import Path
 
 from hw.clock import Moment
@@ -10,6 +11,8 @@ from terminal.reasons import Reason
 from terminal.roster import Roster, RosterRefused
 
 log = logging.getLogger(__name__)
+
+RETRY_AFTER = 10.0  # seconds; a refusal may be of the moment: a full disk, a clock not yet set
 
 
 class RosterShelf:
@@ -19,6 +22,7 @@ class RosterShelf:
         self._mirror, self._trust, self._root = mirror, trust, root
         self._roster: Roster | None = None
         self._stamp: tuple[int, int] | None = None
+        self._retry_at = 0.0
         self.refused: RosterRefused | None = None
 
     def refresh(self) -> None:
@@ -28,16 +32,18 @@ class RosterShelf:
             stamp = (stat.st_mtime_ns, stat.st_ino)
         except OSError:
             stamp = (0, 0)
-        if stamp == self._stamp:
+        now = time.monotonic()
+        if stamp == self._stamp and (self.refused is None or now < self._retry_at):
             return
-        self._stamp = stamp
+        self._stamp, self._retry_at = stamp, now + RETRY_AFTER
         try:
             self._roster = Roster(self._mirror, self._trust, self._root)
             self.refused = None
             log.info("roster version %d: %d people", self._roster.version, self._roster.people)
         except RosterRefused as refused:
+            if str(refused) != str(self.refused):
+                log.warning("roster on disk refused: %s", refused)
             self.refused = refused
-            log.warning("roster on disk refused: %s", refused)
 
     def current(self, now: Moment) -> Roster:
         """The roster in use. Raises: RosterRefused when there is none, or it has expired."""
