@@ -24,6 +24,7 @@ from terminal.provision import device_key, trust
 log = logging.getLogger(__name__)
 
 _FIRST_WAIT = 1.0  # seconds, doubled after every fault
+_STOP_WITHIN = 1.0  # seconds
 
 
 class Pace:
@@ -39,12 +40,10 @@ class Pace:
         self._faults = 0
 
     def after_fault(self, retry_after: float | None) -> float:
-        """Seconds to wait now: full jitter up to a doubling limit, or what the server asked for."""
+        """Seconds to wait now: full jitter up to a doubling limit, after what the server asked for."""
         self._faults += 1
-        if retry_after is not None:
-            return min(retry_after, self._longest)
         ceiling = min(self._longest, _FIRST_WAIT * 2 ** min(self._faults - 1, 30))
-        return self._rng.uniform(0, ceiling)
+        return min(retry_after or 0.0, self._longest) + self._rng.uniform(0, ceiling)
 
 
 class Daemon:
@@ -63,16 +62,21 @@ class Daemon:
     def run(self) -> None:
         """Carry records and rosters until `stop` is called."""
         sync = self._settings.sync
-        down = threading.Thread(
-            target=self._repeat, args=("downlink", self._downlink.step, sync.roster_seconds), name="downlink"
+        links = (
+            ("uplink", self._uplink.step, sync.poll_seconds),
+            ("downlink", self._downlink.step, sync.roster_seconds),
         )
-        down.start()
-        try:
-            self._repeat("uplink", self._uplink.step, sync.poll_seconds)
-        finally:
-            self._stop.set()
-            down.join()
-            self._control.close()
+        threads = [
+            threading.Thread(target=self._repeat, args=link, name=link[0], daemon=True) for link in links
+        ]
+        for thread in threads:
+            thread.start()
+        self._stop.wait()
+        # One that waits for a silent server may be left behind: nothing it does is harmed by being cut off.
+        deadline = time.monotonic() + _STOP_WITHIN
+        for thread in threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        self._control.close()
 
     def stop(self) -> None:
         """Make `run` end soon; may be called from a signal handler."""

@@ -40,7 +40,7 @@ class Downlink:
         self.version = 0
 
     def step(self) -> bool:
-        """Fetch what is new; True when the mirror has changed. Raises: SyncFault."""
+        """Fetch what is new, mend what was damaged; True when the mirror has changed. Raises: SyncFault."""
         url = self._settings.central.url
         try:
             for directory in (self._trusted, self._mirror / "metadata", self._mirror / "targets"):
@@ -66,13 +66,12 @@ class Downlink:
     def _mirror_all(self, client: Updater) -> bool:
         timestamp = (self._trusted / "timestamp.json").read_bytes()
         current = self._mirror / "metadata" / "timestamp.json"
-        unchanged = current.exists() and current.read_bytes() == timestamp
-        self.version = Metadata.from_bytes(timestamp).signed.version
+        new = not current.exists() or current.read_bytes() != timestamp
+        mended = False
+        version = Metadata.from_bytes(timestamp).signed.version
         targets = Metadata[Targets].from_file(str(self._trusted / "targets.json")).signed
         for path, info in targets.targets.items():
             file = target_file(self._mirror, info)
-            if unchanged and file.exists() and file.stat().st_size == info.length:
-                continue
             if client.find_cached_target(info, str(file)):
                 continue
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -82,22 +81,29 @@ class Downlink:
                 os.fsync(written.fileno())
             temporary.replace(file)
             sync_directory(file.parent)
+            mended = True
             log.debug("fetched %s", path)
-        if unchanged:
+        if not (self._publish_metadata() or mended or new):
+            self.version = version
             return False
-        self._publish_metadata(timestamp)
+        # Written even when only something was mended: the terminal looks again when this file changes.
+        write_atomic(current, timestamp)
+        self.version = version
         self._sweep({target_file(self._mirror, info) for info in targets.targets.values()})
         log.info("roster version %d is on disk", self.version)
         return True
 
-    def _publish_metadata(self, timestamp: bytes) -> None:
+    def _publish_metadata(self) -> bool:
+        """Put the versioned metadata on the mirror; True when any was not there yet, or was damaged."""
+        written = False
         metadata = self._mirror / "metadata"
         for root in sorted((self._trusted / "root_history").iterdir()):
-            _write_once(metadata / root.name, root.read_bytes())
+            written |= _write_once(metadata / root.name, root.read_bytes())
         for role in ("snapshot", "targets"):
             data = (self._trusted / f"{role}.json").read_bytes()
-            _write_once(metadata / f"{Metadata.from_bytes(data).signed.version}.{role}.json", data)
-        write_atomic(metadata / "timestamp.json", timestamp)
+            name = f"{Metadata.from_bytes(data).signed.version}.{role}.json"
+            written |= _write_once(metadata / name, data)
+        return written
 
     def _sweep(self, wanted: set[Path]) -> None:
         """Remove targets older than the last version, which the terminal may still be reading."""
@@ -129,6 +135,8 @@ class _CentralFetcher(FetcherInterface):
         return body(response, limit=_MAX_FILE, seconds=self._timeout * 30)
 
 
-def _write_once(path: Path, data: bytes) -> None:
-    if not path.exists() or path.read_bytes() != data:
-        write_atomic(path, data)
+def _write_once(path: Path, data: bytes) -> bool:
+    if path.exists() and path.read_bytes() == data:
+        return False
+    write_atomic(path, data)
+    return True

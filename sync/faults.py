@@ -47,4 +47,6 @@ def named(error: requests.RequestException) -> SyncFault:
         return SyncFault(Fault.CUT, "the answer ended half way")
     if "RemoteDisconnected" in chain or "IncompleteRead" in chain or "reset by peer" in chain:
         return SyncFault(Fault.CUT, "the connection was closed without a whole answer")
+    if "BadStatusLine" in chain or "LineTooLong" in chain or "got more than" in chain:
+        return SyncFault(Fault.NOT_CENTRAL, "the answer is not HTTP")
     return SyncFault(Fault.UNREACHABLE, f"{type(error).__name__}: no connection to central")

@@ -31,6 +31,7 @@ TUF_METADATA = "/tuf/metadata"
 TUF_TARGETS = "/tuf/targets"
 TAG = "campusgate-batch"
 MAX_BODY = 8_388_608  # bytes
+MAX_SEQUENCE = 2**63 - 1  # what a database can count to
 COMPONENTS = ("@method", "@path", "content-type", "content-digest")
 
 
@@ -47,7 +48,7 @@ class BatchReceipt(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
     device: str
-    through: int = Field(ge=0)
+    through: int = Field(ge=0, le=MAX_SEQUENCE)
     digest: str = Field(pattern="^[0-9a-f]{64}$")
     refused: list[Refused] = []
 
@@ -60,7 +61,7 @@ class Problem(BaseModel):
     title: str
     status: int
     detail: str = ""
-    expected: int | None = None
+    expected: int | None = Field(None, le=MAX_SEQUENCE)
 
 
 def batch_body(events: Sequence[Event]) -> bytes:

@@ -45,8 +45,9 @@ class Uplink:
     def step(self) -> int:
         """Send one batch, if there is one; how many more records central has now. Raises: SyncFault."""
         sync = self._settings.sync
-        before = self.receipt.through
         try:
+            self._distrust()
+            before = self.receipt.through
             events = self._journal.after(before, records=sync.batch_records, size=sync.batch_bytes)
             if not events:
                 return 0
@@ -55,6 +56,13 @@ class Uplink:
         except JournalError as error:
             raise SyncFault(Fault.JOURNAL, str(error)) from error
         return self.receipt.through - before
+
+    def _distrust(self) -> None:
+        """Start over when the receipt speaks of records that this journal never had: its file was altered."""
+        through, digest = self.receipt.through, self._journal.digest(self.receipt.through)
+        if through > self._journal.newest() or digest not in (None, self.receipt.digest):
+            log.warning("the receipt up to record %d does not fit the journal; sending all again", through)
+            self.receipt = Receipt()
 
     def _post(self, data: bytes) -> BatchReceipt:
         central, device = self._settings.central, self._settings.device.name
@@ -107,12 +115,13 @@ class Uplink:
             if refused.sequence not in self.refused:
                 log.error("central refuses record %d: %s", refused.sequence, refused.reason)
             self.refused[refused.sequence] = refused.reason
-        if answer.through > self.receipt.through:
-            receipt = Receipt(answer.through, answer.digest)
-            receipt.save(self._receipt_path)
-            self.receipt = receipt
+        if answer.through == self.receipt.through:
+            raise SyncFault(Fault.LYING_RECEIPT, "acknowledges nothing of what was sent")
+        receipt = Receipt(answer.through, answer.digest)
+        receipt.save(self._receipt_path)
+        self.receipt = receipt
 
 
 def _seconds(header: str | None) -> float | None:
-    """Retry-After in seconds; dates are not used by central."""
-    return float(header) if header and header.isdecimal() else None
+    """Retry-After in seconds; dates are not used by central, and 0 would be no wait at all."""
+    return float(header) or None if header and header.isdecimal() else None

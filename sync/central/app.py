@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 
 from config import VERSION
 from sync.central.site import Site
@@ -47,6 +49,18 @@ def create_app(site: Site, store: Store) -> FastAPI:
         )
         return JSONResponse(
             problem.model_dump(exclude_none=True), status_code=problem.status, media_type=PROBLEM_TYPE
+        )
+
+    @app.exception_handler(HTTPException)
+    async def refuse_http(request: Request, error: Exception) -> Response:
+        status = error.status_code if isinstance(error, HTTPException) else 500
+        detail = error.detail if isinstance(error, HTTPException) else ""
+        return await refuse(request, _Refusal(_problem("about:blank", status, detail, "")))
+
+    @app.exception_handler(RequestValidationError)
+    async def refuse_query(request: Request, error: Exception) -> Response:
+        return await refuse(
+            request, _Refusal(_problem("about:blank", 422, "Malformed request", str(error)[:300]))
         )
 
     @app.middleware("http")

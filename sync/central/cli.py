@@ -77,12 +77,18 @@ def register(directory: Path, name: str, public_key: Path) -> None:
     Example:
       campusgate central register north-gate-1 north-gate-1.pem --dir central
     """
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+    from config.keys import load_public, public_pem
     from sync.central.site import Site
     from sync.central.store import Store
 
     if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,62}", name):
         raise click.BadParameter("lower-case letters, digits and - only", param_hint="NAME")
-    Store(Site(directory).database_url).register(name, public_key.read_text("utf-8"))
+    pem = public_pem(load_public(public_key, Ed25519PublicKey))
+    store = Store(Site(directory).database_url)
+    store.register(name, pem)
+    store.close()
     click.echo(f"{name}: registered")
 
 

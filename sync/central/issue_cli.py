@@ -74,4 +74,4 @@ def show(text: str) -> None:
     names = {int(claim): claim.name.lower() for claim in Claim}
     claims = {names.get(key, str(key)): value for key, value in claimed.claims.items()}
     document = {"kind": str(claimed.kind), "issuer_key": claimed.key_id, "claims": claims, "verified": False}
-    click.echo(json.dumps(document, ensure_ascii=False, indent=2))
+    click.echo(json.dumps(document, ensure_ascii=False, indent=2, skipkeys=True, default=repr))

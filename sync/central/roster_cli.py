@@ -10,6 +10,7 @@ import click
 
 from config.errors import SettingsError
 from sync.central.cli import site_option
+from terminal.codes import from_compressed
 from terminal.person import SUBJECT, Person, PersonKind, Status
 
 
@@ -69,6 +70,7 @@ def read_people(path: Path) -> list[Person]:
     """The people in the CSV file `path` (UTF-8). Raises: SettingsError naming every bad line."""
     people: list[Person] = []
     problems: list[str] = []
+    lines: dict[str, int] = {}
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = csv.DictReader(file)
@@ -77,13 +79,23 @@ def read_people(path: Path) -> list[Person]:
                 raise SettingsError([f"{path}:1: column {', '.join(sorted(missing))} is missing"])
             for row in rows:
                 try:
-                    people.append(_person(row))
+                    person = _person(row)
                 except ValueError as error:
                     problems.append(f"{path}:{rows.line_num}: {error}")
+                    continue
+                first = lines.setdefault(person.subject, rows.line_num)
+                if first == rows.line_num:
+                    people.append(person)
+                else:
+                    problems.append(
+                        f"{path}:{rows.line_num}: sub: {person.subject!r} is in line {first} already"
+                    )
     except (UnicodeDecodeError, csv.Error) as error:
         raise SettingsError([f"{path}: is not CSV text in UTF-8 ({error})"]) from error
     if problems:
         raise SettingsError(problems)
+    if not people:
+        raise SettingsError([f"{path}: has nobody in it"])
     return people
 
 
@@ -95,7 +107,12 @@ def _person(row: dict[str, str | None]) -> Person:
         )
     if not name:
         raise ValueError("name: is missing")
-    key = bytes.fromhex((row.get("key") or "").strip())
+    try:
+        key = bytes.fromhex((row.get("key") or "").strip())
+        if key:
+            from_compressed(key)
+    except ValueError as error:
+        raise ValueError(f"key: {row['key']!r} is not a compressed P-256 point in hex") from error
     return Person(
         subject,
         name,

@@ -51,7 +51,8 @@ class Site:
 
     @property
     def database_url(self) -> str:
-        """SQLAlchemy's URL of the database."""
+        """SQLAlchemy's URL of the database. Raises: SettingsError without a central here."""
+        self._read("central.json")
         return f"sqlite:///{self.directory / 'central.db'}"
 
     def create(self, url: str) -> None:

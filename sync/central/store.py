@@ -134,12 +134,12 @@ class Store:
                     )
                     if known != event.digest:
                         refused.append(Refused(sequence=event.sequence, reason="fork"))
-                        db.execute(sa.insert(_alarm).values(_raised(event, "fork", now)))
+                        _raise(db, event, "fork", now)
                     continue
                 if event.sequence > through + 1:
                     raise Gap(through + 1)
                 if event.previous != digest:
-                    db.execute(sa.insert(_alarm).values(_raised(event, "chain", now)))
+                    _raise(db, event, "chain", now)
                 through, digest = event.sequence, event.digest
                 new.append(
                     {
@@ -210,14 +210,12 @@ def _digest(db: sa.Connection, event: Event) -> str | None:
     return db.execute(query).scalar_one_or_none()
 
 
-def _raised(event: Event, kind: str, now: str) -> dict[str, Any]:
-    return {
-        "device": event.device,
-        "sequence": event.sequence,
-        "kind": kind,
-        "evidence": event.text,
-        "raised_at": now,
-    }
+def _raise(db: sa.Connection, event: Event, kind: str, now: str) -> None:
+    """Keep `event` as evidence, once: a terminal that sends it again and again adds nothing."""
+    alarm = {"device": event.device, "sequence": event.sequence, "kind": kind, "evidence": event.text}
+    known = sa.select(_alarm.c.id).where(*(_alarm.c[name] == value for name, value in alarm.items()))
+    if db.execute(known).first() is None:
+        db.execute(sa.insert(_alarm).values(**alarm, raised_at=now))
 
 
 def _durable(connection: Any, _record: Any) -> None:

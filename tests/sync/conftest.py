@@ -1,0 +1,26 @@
+"""What the tests of sync share: a campus in a directory, and its real central on loopback."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.sim.campus import Campus, build
+from tests.sync.world import serving
+
+NOBODY = "http://127.0.0.1:9"  # the discard port: nothing listens there
+
+
+@pytest.fixture
+def campus(tmp_path: Path) -> Campus:
+    """Central with 500 people, and a terminal provisioned from it whose journal is still empty."""
+    return build(tmp_path, seed=7, link_url=NOBODY)
+
+
+@pytest.fixture
+def central(campus: Campus) -> Iterator[str]:
+    """The URL of the campus's real central, serving."""
+    with serving(campus) as url:
+        yield url

@@ -1,0 +1,222 @@
+"""The uplink against the real central: batches, receipts, gaps, and a receipt file that gets hurt."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from pathlib import Path
+
+import pytest
+import requests
+
+from sync.central.store import Store
+from sync.faults import Fault, SyncFault
+from terminal.receipt import Receipt
+from tests.sim.campus import Campus
+from tests.sync.conftest import NOBODY
+from tests.sync.hostile import Call, Hostile, document
+from tests.sync.world import arrived, assert_exactly_once, at, deliver, uplink_to, write_records
+
+
+def test_every_record_arrives_once_and_in_order(campus: Campus, central: str) -> None:
+    write_records(campus.settings, 12)
+    assert deliver(campus.settings, central) == [12]
+    assert_exactly_once(campus, 12)
+
+
+def test_what_central_opens_is_what_the_terminal_sealed(campus: Campus, central: str) -> None:
+    write_records(campus.settings, 2)
+    deliver(campus.settings, central)
+    token = {"Authorization": f"Bearer {campus.site.operator_token()}"}
+    records = requests.get(f"{central}/v1/records", headers=token, timeout=5).json()
+    assert [entry["record"]["record"] for entry in records] == ["scan-1", "scan-2"]
+    assert records[0]["record"]["verdict"] == "allow"
+
+
+def test_without_a_journal_there_is_nothing_to_send(campus: Campus) -> None:
+    with uplink_to(at(campus.settings, NOBODY)) as uplink:
+        assert uplink.waiting() == 0
+        assert uplink.step() == 0
+
+
+def test_a_batch_holds_no_more_records_than_the_settings_say(campus: Campus, central: str) -> None:
+    write_records(campus.settings, 7)
+    with uplink_to(at(campus.settings, central, batch_records=3)) as uplink:
+        assert [uplink.step() for _ in range(4)] == [3, 3, 1, 0]
+    assert_exactly_once(campus, 7)
+
+
+def test_a_batch_holds_no_more_bytes_than_the_settings_say(campus: Campus, central: str) -> None:
+    events = write_records(campus.settings, 9)
+    limit = sum(len(event.text) for event in events[:4]) + 10
+    with uplink_to(at(campus.settings, central, batch_bytes=limit)) as uplink:
+        steps = [uplink.step() for _ in range(3)]
+    assert steps[0] == 4
+    assert sum(steps) == 9
+    assert_exactly_once(campus, 9)
+
+
+def test_a_record_larger_than_a_batch_goes_alone(campus: Campus, central: str) -> None:
+    write_records(campus.settings, 3)
+    with uplink_to(at(campus.settings, central, batch_bytes=1)) as uplink:
+        assert [uplink.step() for _ in range(4)] == [1, 1, 1, 0]
+    assert_exactly_once(campus, 3)
+
+
+def test_records_written_later_follow_those_before(campus: Campus, central: str) -> None:
+    write_records(campus.settings, 3)
+    deliver(campus.settings, central)
+    write_records(campus.settings, 2)
+    with uplink_to(at(campus.settings, central)) as uplink:
+        assert uplink.waiting() == 2
+        assert uplink.step() == 2
+    assert_exactly_once(campus, 5)
+
+
+def test_when_central_lost_its_newest_records_the_uplink_rewinds_and_sends_them_again(
+    campus: Campus, central: str
+) -> None:
+    events = write_records(campus.settings, 6)
+    deliver(campus.settings, central)
+    with sqlite3.connect(campus.site.directory / "central.db") as db:  # an old backup was put back
+        db.execute("delete from record where sequence > 2")
+        db.execute("update device set through = 2, digest = ?", [events[1].digest])
+    db.close()
+    write_records(campus.settings, 1)
+    with uplink_to(at(campus.settings, central)) as uplink:
+        with pytest.raises(SyncFault, match="from 3 again") as caught:
+            uplink.step()
+        assert caught.value.fault is Fault.GAP
+        assert Receipt.load(campus.settings.receipt) == Receipt(2, events[1].digest)
+        assert uplink.step() == 5
+    assert_exactly_once(campus, 7)
+
+
+def test_a_gap_that_the_journal_cannot_fill_is_named_and_moves_nothing(campus: Campus, central: str) -> None:
+    write_records(campus.settings, 4)
+    deliver(campus.settings, central)
+    write_records(campus.settings, 2)
+    before = campus.settings.receipt.read_bytes()
+    with sqlite3.connect(campus.settings.journal) as db:
+        db.execute("delete from entry where sequence = 5")
+    db.close()
+    with uplink_to(at(campus.settings, central)) as uplink, pytest.raises(SyncFault) as caught:
+        uplink.step()
+    assert caught.value.fault is Fault.GAP
+    assert campus.settings.receipt.read_bytes() == before
+    assert arrived(campus) == [1, 2, 3, 4]
+
+
+def _deleted(receipt: Path) -> None:
+    receipt.unlink()
+
+
+def _half_written(receipt: Path) -> None:
+    receipt.write_bytes(receipt.read_bytes()[:30])
+
+
+def _garbage(receipt: Path) -> None:
+    receipt.write_bytes(bytes(range(256)))
+
+
+def _empty(receipt: Path) -> None:
+    receipt.write_bytes(b"")
+
+
+def _not_an_object(receipt: Path) -> None:
+    receipt.write_bytes(b"[[[[1]]]]")
+
+
+def _number_altered(receipt: Path) -> None:
+    receipt.write_text(json.dumps({**json.loads(receipt.read_bytes()), "through": 900}))
+
+
+def _number_absurd(receipt: Path) -> None:
+    receipt.write_text(json.dumps({**json.loads(receipt.read_bytes()), "through": 2**70}))
+
+
+def _number_moved_forward(receipt: Path) -> None:
+    receipt.write_text(json.dumps({**json.loads(receipt.read_bytes()), "through": 6}))
+
+
+def _digest_altered(receipt: Path) -> None:
+    receipt.write_text(json.dumps({**json.loads(receipt.read_bytes()), "digest": "ab" * 32}))
+
+
+HURTS = [
+    _deleted,
+    _half_written,
+    _garbage,
+    _empty,
+    _not_an_object,
+    _number_altered,
+    _number_absurd,
+    _number_moved_forward,
+    _digest_altered,
+]
+
+
+@pytest.mark.parametrize("hurt", HURTS, ids=lambda hurt: hurt.__name__.strip("_"))
+def test_after_its_receipt_file_was_hurt_everything_still_arrives_exactly_once(
+    hurt: object, campus: Campus, central: str
+) -> None:
+    assert callable(hurt)
+    write_records(campus.settings, 4)
+    deliver(campus.settings, central)
+    write_records(campus.settings, 3)
+    hurt(campus.settings.receipt)
+    with uplink_to(at(campus.settings, central)) as uplink:
+        for _ in range(4):
+            uplink.step()
+        assert uplink.waiting() == 0
+    assert_exactly_once(campus, 7)
+
+
+def test_a_damaged_record_stops_the_uplink_by_name_before_anything_is_sent(campus: Campus) -> None:
+    write_records(campus.settings, 3)
+    with sqlite3.connect(campus.settings.journal) as db:
+        db.execute("update entry set event = substr(event, 9) where sequence = 2")
+    db.close()
+    with Hostile(document(200, {})) as server, uplink_to(at(campus.settings, server.url)) as uplink:
+        with pytest.raises(SyncFault) as caught:
+            uplink.step()
+        assert caught.value.fault is Fault.JOURNAL
+        assert server.calls == []
+
+
+def test_a_journal_that_is_no_database_is_named(campus: Campus) -> None:
+    campus.settings.journal.write_bytes(b"not a database, whatever its name" * 40)
+    with uplink_to(at(campus.settings, NOBODY)) as uplink:
+        with pytest.raises(SyncFault) as stepping:
+            uplink.step()
+        with pytest.raises(SyncFault) as counting:
+            uplink.waiting()
+    assert stepping.value.fault is counting.value.fault is Fault.JOURNAL
+
+
+def test_records_that_central_refuses_are_remembered_with_the_reason(campus: Campus) -> None:
+    events = write_records(campus.settings, 3)
+
+    def answer(call: Call) -> None:
+        receipt = {"device": "north-gate-1", "through": 3, "digest": events[2].digest}
+        refused = [{"sequence": 2, "reason": "fork"}]
+        document(200, {**receipt, "refused": refused})(call)
+
+    with Hostile(answer) as server, uplink_to(at(campus.settings, server.url)) as uplink:
+        assert uplink.step() == 3
+        assert uplink.refused == {2: "fork"}
+
+
+def test_a_fork_is_refused_by_central_and_known_to_the_uplink(campus: Campus, central: str) -> None:
+    write_records(campus.settings, 3)
+    deliver(campus.settings, central)
+    for path in campus.settings.state.glob("journal.db*"):
+        path.unlink()  # the SD card was wiped: the numbers begin again at 1
+    campus.settings.receipt.unlink()
+    write_records(campus.settings, 5)
+    with uplink_to(at(campus.settings, central)) as uplink:
+        uplink.step()
+        assert uplink.refused == {1: "fork", 2: "fork", 3: "fork"}
+    store = Store(campus.site.database_url)
+    assert store.counts()["alarm"] == 4  # three forks, and the chain that broke at record 4
+    store.close()
