@@ -41,33 +41,46 @@ def demo(  # noqa: PLR0917 - click passes options by name
     Example:
       campusgate demo --scans 60 --seed 1 --json
     """
-    from tests.sim.demo import Demo
-    from tests.sim.page import Page
-    from tests.sim.table import Table
-
     if kills and scans is None:
         raise click.UsageError("--kills needs --scans")
     if keep and keep.exists():
         raise click.BadParameter(f"{keep} exists; name a new directory", param_hint="--keep")
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     signal.signal(signal.SIGHUP, signal.default_int_handler)
-    with tempfile.TemporaryDirectory(prefix="campusgate-") as temporary:
-        directory = keep or Path(temporary)
-        directory.mkdir(parents=True, exist_ok=True)
-        run = Demo(directory.absolute(), scans, seed, kills)
-        page = Page(run, port)
-        try:
-            with Table(run, page.url, quiet=as_json) as table:
-                summary = run.run(table.say, table.show)
-                if picture:
-                    table.save_picture(picture)
-        except KeyboardInterrupt:
-            click.echo("\nstopped", err=True)
-            sys.exit(0 if scans is None else 130)
-        finally:
-            page.close()
-    if as_json:
-        click.echo(json.dumps(summary, ensure_ascii=False))
-    else:
-        click.echo(table.summary(summary))
-    sys.exit(0 if summary["ok"] else 1)
+    try:
+        with tempfile.TemporaryDirectory(prefix="campusgate-") as temporary:
+            directory = keep or Path(temporary)
+            directory.mkdir(parents=True, exist_ok=True)
+            ok = _play(directory.absolute(), scans, seed, kills, port=port, picture=picture, as_json=as_json)
+    except KeyboardInterrupt:
+        click.echo("\nstopped", err=True)
+        sys.exit(0 if scans is None else 130)
+    sys.exit(0 if ok else 1)
+
+
+def _play(
+    directory: Path,
+    scans: int | None,
+    seed: int,
+    kills: int,
+    *,
+    port: int,
+    picture: Path | None,
+    as_json: bool,
+) -> bool:
+    """Run the demo and print its summary; whether everything was as it should be."""
+    from tests.sim.demo import Demo
+    from tests.sim.page import Page
+    from tests.sim.table import Table
+
+    run = Demo(directory, scans, seed, kills)
+    page = Page(run, port)
+    try:
+        with Table(run, page.url, quiet=as_json) as table:
+            summary = run.run(table.say, table.show)
+            if picture:
+                table.save_picture(picture)
+    finally:
+        page.close()
+    click.echo(json.dumps(summary, ensure_ascii=False) if as_json else table.summary(summary))
+    return bool(summary["ok"])

@@ -22,13 +22,14 @@ import numpy as np
 
 from hw.camera_simulated import Stage
 from terminal.journal import JournalReader
+from terminal.reasons import Reason
 from terminal.receipt import Receipt
 from tests.sim.audit import Tally, reckon
 from tests.sim.campus import Campus, build
 from tests.sim.footage import FRAMES_PER_SECOND, Presentation
 from tests.sim.network import Link, free_port
 from tests.sim.optics import FRAME_SHAPE, empty
-from tests.sim.processes import Supervised, stop_all, wait_until
+from tests.sim.processes import Supervised, stop_all, uninterrupted, wait_until
 from tests.sim.props import Image
 from tests.sim.scenario import EXPECTED, Guest, guests
 from tests.sim.watcher import Watcher
@@ -102,7 +103,8 @@ class Demo:
             "terminal": ["terminal", "run", "--settings", settings],
         }
         for name, arguments in commands.items():
-            self._processes[name] = Supervised(name, arguments, self.directory / f"{name}.log")
+            with uninterrupted():  # a process started but not yet noted would be left behind
+                self._processes[name] = Supervised(name, arguments, self.directory / f"{name}.log")
         self.watcher = Watcher(campus.settings, port)
         if not wait_until(self._ready, 60):
             logs = ", ".join(str(self.directory / f"{name}.log") for name in commands)
@@ -110,7 +112,8 @@ class Demo:
 
     def _ready(self) -> bool:
         status = self.watcher.status() if self.watcher else {}
-        return bool(status) and not status["fault"] and status["camera"]["state"] == "live"
+        # Not "live": the stage stands still by now, and when the others start slowly the camera is frozen.
+        return bool(status) and not status["fault"] and status["camera"]["frames"] > 0
 
     def _play(self, campus: Campus, stage: Stage, on_row: Callable[[Row], None]) -> None:
         plan = _kill_plan(random.Random(self.seed + 2), self.scans or 0, self.kills)
@@ -144,7 +147,7 @@ class Demo:
         with contextlib.suppress(queue.Empty):
             while True:
                 self.watcher.answers.get_nowait()
-        begun = time.monotonic()
+        begun, killed = time.monotonic(), self._killed
         while time.monotonic() - begun < _GIVE_UP:
             name = guest.citizen.person.subject if guest.holder != "paper" else ""
             presentation = Presentation(rng, guest.holder, guest.text(), name=name)
@@ -155,6 +158,9 @@ class Demo:
                 with contextlib.suppress(queue.Empty):
                     answer = self.watcher.answers.get_nowait()
                     break
+            # Killed between record and answer: that code is used up, the phone shows its next one.
+            if answer.get("reasons") == [str(Reason.CODE_REPLAYED)] and self._killed > killed:
+                answer = {}
             for _ in range(self._pause if answer else 15):  # the next steps up, or this one tries again
                 stage.show(empty(presentation.background, presentation.weather, rng))
                 time.sleep(1 / FRAMES_PER_SECOND)

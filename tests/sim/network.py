@@ -43,6 +43,8 @@ class Link:
     def close(self) -> None:
         """Stop for good."""
         self.cut()
+        # Closing alone would leave the port open: `accept` is waiting in another thread.
+        _hang_up(self._listener)
         self._listener.close()
 
     def _accept(self) -> None:

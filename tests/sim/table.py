@@ -42,6 +42,8 @@ class Table:
     def __enter__(self) -> Self:
         if self._console.is_terminal and not self._quiet:
             self._live.start()
+        else:
+            self._console.print(f"the gate's screen and the records: {self._url}", highlight=False)
         return self
 
     def __exit__(
