@@ -22,7 +22,15 @@ lint: setup ## style, types and the direction of imports; changes nothing
 	$(bin)/mypy
 	$(bin)/lint-imports
 
-# --- Measurements and long runs (bench-scan, fuzz-..., soak) go here: one verb each, `## ` says what it prints.
+# --- Measurements and long runs; ARGS='--photos DIR' and the like go to the program
+
+.PHONY: bench-scan
+bench-scan: setup ## our scanner beside zxing-cpp, pyzbar and OpenCV: read rate, time-to-read, cost; JSON in bench-out/
+	$(bin)/python -m tests.bench.scan $(ARGS)
+
+.PHONY: fuzz-scan
+fuzz-scan: setup ## ten minutes of made-up frames and payloads against the scanner; ARGS='--seconds 60'
+	$(bin)/python -m tests.terminal.fuzz_scanner $(ARGS)
 
 # --- The checkout itself
 

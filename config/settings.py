@@ -79,15 +79,18 @@ class SyncSettings(_Table):
 class CameraSettings(_Table):
     """Where frames come from."""
 
-    driver: str = Field("v4l2", description="v4l2, video, folder, simulated, or one that a package adds")
+    driver: str = Field("v4l2", description="v4l2, picamera2, video, folder, simulated, or a package's own")
     device: int | str = Field(0, description="v4l2: number or path of the device, such as 0 or /dev/video0")
     path: str | None = Field(None, description="video, folder, simulated: the file or directory to read")
     width: int = Field(1280, ge=160, le=7680, description="pixels")
     height: int = Field(720, ge=120, le=4320, description="pixels")
     fps: float = Field(30.0, ge=1, le=240, description="frames a second")
-    retry_seconds: float = Field(
-        2.0, ge=0.05, le=60, description="wait before an absent camera is tried again"
+    format: Literal["MJPG", "YUYV"] | None = Field("MJPG", description="v4l2: how frames cross the cable")
+    exposure_ms: float | None = Field(
+        None, gt=0, le=100, description="v4l2, picamera2: fixed exposure, short against motion blur"
     )
+    focus: int | None = Field(None, ge=0, le=1023, description="v4l2: fixed focus, in the camera's own unit")
+    retry_seconds: float = Field(1.0, ge=0.05, le=60, description="wait before trying an absent camera again")
 
     @model_validator(mode="after")
     def _needs_path(self) -> CameraSettings:

@@ -17,7 +17,14 @@ from hw.frame import Frame
 
 
 class Camera(Protocol):
-    """What every camera driver is: constructed from settings (raises CameraAbsent), then read."""
+    """What every camera driver is: constructed from settings (raises CameraAbsent), then read.
+
+    recorded: it plays back, so that the same picture twice is no sign of a fault. remarks: one sentence for
+    each setting that the device would not take.
+    """
+
+    recorded: bool
+    remarks: tuple[str, ...]
 
     def read(self) -> Frame | None:
         """The next frame, or None when none came within about a second.

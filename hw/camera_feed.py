@@ -21,7 +21,8 @@ from hw.frame import Frame
 
 log = logging.getLogger(__name__)
 
-FROZEN_AFTER = 2.0  # seconds without a new frame
+FROZEN_AFTER = 2.0  # seconds without a new picture
+_SAMPLE = 16  # every so many pixels one is compared
 
 
 class FeedState(StrEnum):
@@ -36,11 +37,15 @@ class FeedState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FeedStatus:
-    """The camera's state, a sentence about it (empty when live), and frames since start."""
+    """The camera's state, a sentence about it (empty when live), and frames since start.
+
+    remarks: what the camera would not do of what the settings ask.
+    """
 
     state: FeedState
     sentence: str
     frames: int
+    remarks: tuple[str, ...] = ()
 
 
 class CameraFeed:
@@ -55,7 +60,8 @@ class CameraFeed:
         self._box = threading.Condition()
         self._frame: Frame | None = None
         self._status = FeedStatus(FeedState.OPENING, "camera is being opened", 0)
-        self._last = time.monotonic()  # when the last frame came
+        self._last = time.monotonic()  # when the last new picture came
+        self._sample = b""  # of that picture
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="camera", daemon=True)
         self._thread.start()
@@ -66,7 +72,9 @@ class CameraFeed:
         status = self._status
         silent = time.monotonic() - self._last
         if status.state in (FeedState.OPENING, FeedState.LIVE) and silent > FROZEN_AFTER:
-            return FeedStatus(FeedState.FROZEN, f"no new picture for {silent:.0f} s", status.frames)
+            return FeedStatus(
+                FeedState.FROZEN, f"no new picture for {silent:.0f} s", status.frames, status.remarks
+            )
         return status
 
     def newest(self, timeout: float) -> Frame | None:
@@ -102,15 +110,30 @@ class CameraFeed:
                 self._say(FeedState.GARBAGE, str(error))
                 self._stop.wait(0.05)  # a camera that raves must not take a core
                 continue
-            if frame is None:
+            if frame is None or self._seen_before(camera, frame):
+                if time.monotonic() - self._last > FROZEN_AFTER:
+                    # Opened again: a camera unplugged and back leaves a handle that is silent for ever.
+                    self._say(FeedState.FROZEN, "no new picture for two seconds")
+                    return
                 continue
             self._last = frame.captured_at
             with self._box:
                 self._frame = frame
                 self._box.notify_all()
-            self._status = FeedStatus(FeedState.LIVE, "", self._status.frames + 1)
+            self._status = FeedStatus(FeedState.LIVE, "", self._status.frames + 1, camera.remarks)
+
+    def _seen_before(self, camera: Camera, frame: Frame) -> bool:
+        """Whether a live camera gave the very same picture again: sensor noise is never twice the same."""
+        if camera.recorded:
+            return False
+        sample = frame.image[::_SAMPLE, ::_SAMPLE].tobytes()
+        same = sample == self._sample
+        self._sample = sample
+        return same
 
     def _say(self, state: FeedState, sentence: str) -> None:
         if (state, sentence) != (self._status.state, self._status.sentence):
             log.warning("camera %s: %s", state, sentence)
         self._status = FeedStatus(state, sentence, self._status.frames)
+        if state is FeedState.ABSENT:
+            self._sample = b""  # whatever comes back is new

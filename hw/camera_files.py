@@ -40,6 +40,9 @@ class _Pace:
 class VideoCamera:
     """The video file at `camera.path`, played over and over. Raises: CameraAbsent."""
 
+    recorded = True
+    remarks: tuple[str, ...] = ()
+
     def __init__(self, settings: Settings) -> None:
         self._path = settings.path(settings.camera.path or "")
         self._pace = _Pace(settings.camera.fps)
@@ -66,6 +69,9 @@ class VideoCamera:
 
 class FolderCamera:
     """The pictures in the directory `camera.path`, by name, over and over. Raises: CameraAbsent."""
+
+    recorded = True
+    remarks: tuple[str, ...] = ()
 
     def __init__(self, settings: Settings) -> None:
         directory = settings.path(settings.camera.path or "")

@@ -55,6 +55,9 @@ class Stage:
 class SimulatedCamera:
     """Films the stage file at `camera.path`. Raises: CameraAbsent when there is none."""
 
+    recorded = False
+    remarks: tuple[str, ...] = ()
+
     def __init__(self, settings: Settings) -> None:
         self._path = settings.path(settings.camera.path or "")
         try:

@@ -36,7 +36,7 @@ from terminal.reasons import Reason
 from terminal.receipt import Receipt
 from terminal.roster import RosterRefused
 from terminal.roster_shelf import RosterShelf
-from terminal.scanner import scan
+from terminal.scanner import Scanner
 from terminal.screen.window import Window
 from terminal.state import TerminalState, answer_event
 
@@ -46,6 +46,7 @@ _LOOK_EVERY = 0.5  # seconds between looks at what the sync daemon has written
 _DRAW_EVERY = 0.1  # seconds; an answer is drawn at once. Drawing holds the interpreter, so not more often
 _JOURNAL_RETRY = 2.0  # seconds
 _PREVIEW_WIDTH = 320  # pixels
+_CROWD_SHOWN = 1.0  # seconds that "one at a time" stays on the screen
 
 
 class Terminal:
@@ -66,7 +67,9 @@ class Terminal:
         self._journal_error = ""
         self._gate: Gate | None = None
         self._clock = SystemClock()
+        self._scanner = Scanner()
         self._attention = Attention()
+        self._crowd_at = float("-inf")  # when several codes were last in view and none stood out
         self._place: Place | None = None
         self._roster_version: int | None = None
         self._fault: tuple[Reason | None, str] = (Reason.ROSTER_MISSING, "starting")
@@ -172,11 +175,14 @@ class Terminal:
 
     def _serve(self, frame: Frame) -> None:
         self._preview = _thumbnail(frame.image)
-        sightings = scan(frame)
-        if not sightings or self._gate is None or not self._attention.wants(sightings[0]):
+        scan = self._scanner.scan(frame)
+        if scan.codes > 1 and scan.sighting is None:
+            self._crowd_at = frame.captured_at
+        sighting = self._attention.new(scan, frame.captured_at) if self._gate else None
+        if sighting is None or self._gate is None:
             return
-        answer = self._gate.handle(sightings[0])
-        self._attention.answered(sightings[0], answer.decision.verdict)
+        answer = self._gate.handle(sighting)
+        self._attention.answered(sighting, answer.decision.verdict)
         self._answers += 1
         self._answer = answer
         self._draw.set()
@@ -201,6 +207,7 @@ class Terminal:
             roster_refused=str(self._shelf.refused or ""),
             answer=self._answer,
             preview=self._preview,
+            crowded=now.monotonic - self._crowd_at < _CROWD_SHOWN,
             extra_notices=self._notices,
         )
 

@@ -146,13 +146,13 @@ def _scanned(path: Path) -> dict[str, Any]:
     from hw.camera_files import read_picture
     from hw.errors import DeviceError
     from hw.frame import Frame
-    from terminal import scanner
+    from terminal.scanner import read_picture as read_codes
 
     try:
         image = read_picture(path)
     except DeviceError as error:
         return {"file": str(path), "texts": [], "ms": 0.0, "error": str(error)}
     start = time.perf_counter()
-    sightings = scanner.scan(Frame(image, time.monotonic(), 0))
+    texts = read_codes(Frame(image, time.monotonic(), 0))
     milliseconds = round((time.perf_counter() - start) * 1000, 2)
-    return {"file": str(path), "texts": [s.text for s in sightings], "ms": milliseconds}
+    return {"file": str(path), "texts": texts, "ms": milliseconds}

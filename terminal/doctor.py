@@ -121,7 +121,10 @@ def _camera(settings: Settings | None) -> Finding:
     if frame is None:
         return Finding("camera", Health.BAD, f"{described(settings.camera)}: opens but gives no picture")
     height, width = frame.image.shape[:2]
-    return Finding("camera", Health.GOOD, f"{described(settings.camera)}: {width}x{height}")
+    found = f"{described(settings.camera)}: {width}x{height}"
+    if camera.remarks:
+        return Finding("camera", Health.LACKING, found, "; ".join(camera.remarks))
+    return Finding("camera", Health.GOOD, found)
 
 
 def _pins(settings: Settings | None) -> Finding:

@@ -48,6 +48,7 @@ class Reason(StrEnum):
     CAMERA_UNAVAILABLE = "camera.unavailable"
     TERMINAL_FAULT = "terminal.fault"
     READY = "ready"
+    ONE_AT_A_TIME = "ready.one-at-a-time"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +106,7 @@ SENTENCES: dict[Reason, Sentence] = {
     Reason.CAMERA_UNAVAILABLE: Sentence("摄像头异常", "Camera not working", *_WAIT),
     Reason.TERMINAL_FAULT: Sentence("设备故障", "Terminal fault", *_WAIT),
     Reason.READY: Sentence("请出示校园码", "Show your campus code"),
+    Reason.ONE_AT_A_TIME: Sentence("请一个一个来", "One at a time, please"),
 }
 
 

@@ -44,6 +44,7 @@ class TerminalState:
     roster_refused: str = ""
     answer: Answer | None = None
     preview: npt.NDArray[np.uint8] | None = field(default=None, compare=False)
+    crowded: bool = False  # several codes in view, none of which stands out
     extra_notices: tuple[str, ...] = ()
 
     def view(self) -> View:
@@ -59,7 +60,8 @@ class TerminalState:
         elif self.camera.state is not FeedState.LIVE:
             sentence, mode = SENTENCES[Reason.CAMERA_UNAVAILABLE], Mode.FAULT
         else:
-            sentence, mode = SENTENCES[Reason.READY], Mode.IDLE
+            sentence = SENTENCES[Reason.ONE_AT_A_TIME if self.crowded else Reason.READY]
+            mode = Mode.IDLE
         return View(
             mode=mode,
             headline_zh=sentence.zh,
@@ -84,6 +86,7 @@ class TerminalState:
                 "state": str(self.camera.state),
                 "detail": self.camera.sentence,
                 "frames": self.camera.frames,
+                "remarks": list(self.camera.remarks),
             },
             "clock": {"utc": self.now.wall.isoformat(timespec="seconds"), "trusted": self.now.trusted},
             "roster": {"version": self.roster_version, "refused": self.roster_refused},

@@ -29,6 +29,9 @@ class Scripted:
         self._act, self._on_close = act, on_close
         self.reads = 0
 
+    recorded = True
+    remarks: tuple[str, ...] = ()
+
     def read(self) -> Frame | None:
         self.reads += 1
         return self._act(self.reads - 1)
@@ -162,8 +165,39 @@ def test_a_stage_that_stops_is_frozen_after_two_seconds_and_live_again_at_the_ne
     assert _reaches(feed, FeedState.FROZEN, FROZEN_AFTER + 1)
     assert time.monotonic() - shown > FROZEN_AFTER - 0.3, "called frozen too early"
     assert "no new picture" in feed.status.sentence
-    stage.show(picture)
+    stage.show(picture + 1)
     assert _reaches(feed, FeedState.LIVE)
+
+
+def test_a_camera_that_gives_the_same_picture_again_and_again_is_frozen(feed_of: Callable[..., CameraFeed]):
+    stuck = Scripted(_frame)  # all black, every time
+    stuck.recorded = False
+    opened = []
+    feed = feed_of(lambda: opened.append(1) or stuck)
+    assert _reaches(feed, FeedState.FROZEN, FROZEN_AFTER + 1)
+    assert _reaches_after(lambda: len(opened) > 1, 1.0), "a frozen camera is opened again"
+    assert feed.status.state is FeedState.FROZEN
+
+
+def test_a_recording_may_show_the_same_picture_for_ever(feed_of: Callable[..., CameraFeed]):
+    feed = feed_of(lambda: Scripted(_frame))
+    assert not _reaches(feed, FeedState.FROZEN, FROZEN_AFTER + 0.5)
+    assert feed.status.state is FeedState.LIVE
+
+
+def test_what_a_camera_refuses_is_in_the_status_while_it_is_live(feed_of: Callable[..., CameraFeed]):
+    camera = Scripted(_frame)
+    camera.remarks = ("camera.fps: asked for 30, the camera gives 10",)
+    feed = feed_of(lambda: camera)
+    assert _reaches(feed, FeedState.LIVE)
+    assert feed.status.remarks == camera.remarks
+
+
+def _reaches_after(condition: Callable[[], bool], seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and not condition():
+        time.sleep(0.01)
+    return condition()
 
 
 @pytest.mark.parametrize("frames_before", [0, 3])

@@ -31,7 +31,7 @@ def test_every_packaged_driver_is_found_by_its_name(device: str, name: str, driv
 def test_an_unknown_camera_is_told_which_there_are(name: str):
     with pytest.raises(UnknownDriver, match=rf"^camera\.driver: no driver '{name}' is installed") as told:
         load_driver("camera", name)
-    assert "folder, simulated, v4l2, video" in str(told.value)
+    assert "folder, picamera2, simulated, v4l2, video" in str(told.value)
 
 
 def test_an_unknown_sensor_is_told_which_there_are():

@@ -18,7 +18,7 @@ from sync.central.site import Site
 from sync.central.store import Store
 from terminal.codes import compressed, parse, verify
 from terminal.install import install
-from terminal.scanner import scan
+from terminal.scanner import read_picture
 from tests.sync.world import campusgate
 
 URL = "https://central.school.example"
@@ -162,8 +162,8 @@ def test_a_printed_pass_is_read_by_the_terminal_and_verifies(site: Site, tmp_pat
     picture = tmp_path / "v.png"
     options = ["--kind", "visitor", "--hours", "8", "--place", "north-gate", "--out", str(picture)]
     text = good("code", "pass", "V-0412", *options, "--dir", str(site.directory)).strip()
-    (sighting,) = scan(Frame(cv2.imread(str(picture)), time.monotonic(), 0))
-    assert sighting.text == text
+    (read,) = read_picture(Frame(cv2.imread(str(picture)), time.monotonic(), 0))
+    assert read == text
     code = verify(parse(text), site.issuer_key().public_key())
     assert (code.subject, str(code.pass_kind), code.places) == ("V-0412", "visitor", ("north-gate",))
     assert code.expires_at is not None

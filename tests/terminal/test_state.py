@@ -115,7 +115,7 @@ def test_the_status_is_plain_json_with_every_fact() -> None:
     assert status == {
         "device": "north-gate-1",
         "portal": "locked",
-        "camera": {"state": "live", "detail": "", "frames": 42},
+        "camera": {"state": "live", "detail": "", "frames": 42, "remarks": []},
         "clock": {"utc": NOW.astimezone(UTC).isoformat(), "trusted": True},
         "roster": {"version": 2, "refused": ""},
         "fault": "roster.missing",

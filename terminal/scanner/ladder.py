@@ -1,0 +1,99 @@
+"""The ladder: ways to read a code, cheapest first, climbed only where something like a code is in view.
+
+A rung repairs the region and looks with one decoder. What worked last is tried first, since the next frame
+shows the same phone in the same light; a climb that runs out of time goes on from there in the next frame.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from terminal.scanner import repairs
+from terminal.scanner.deblur import deblurred
+from terminal.scanner.decoders import Look, zbar, zxing, zxing_plain, zxing_quick
+from terminal.scanner.likeness import Region
+from terminal.scanner.sighting import Grey, Symbol
+
+Decoder = Callable[[Grey], Look]
+Climb = Callable[[Grey], Iterator[tuple[Symbol, ...]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """One way to read. climb: grey region -> what each attempt read, in the region's coordinates."""
+
+    name: str
+    climb: Climb
+
+
+def _with(repair: Callable[[Grey], repairs.Repaired], decode: Decoder) -> Climb:
+    def climb(region: Grey) -> Iterator[tuple[Symbol, ...]]:
+        image, scale = repair(region)
+        yield tuple(symbol.placed(scale, 0, 0) for symbol in decode(image).symbols)
+
+    return climb
+
+
+def _deblurred(region: Grey) -> Iterator[tuple[Symbol, ...]]:
+    for image in deblurred(region):
+        yield zxing_plain(image).symbols
+
+
+RUNGS = (
+    Rung("local", _with(repairs.untouched, zxing)),
+    Rung("despeckled", _with(repairs.despeckled, zxing_plain)),
+    Rung("closed", _with(repairs.cracks_closed, zxing_quick)),
+    Rung("smoothed", _with(repairs.smoothed_threshold, zxing_plain)),
+    Rung("threshold 31", _with(repairs.local_threshold, zxing_quick)),
+    Rung("threshold 15", _with(partial(repairs.local_threshold, block=15, offset=3), zxing_plain)),
+    Rung("enlarged", _with(repairs.enlarged, zxing_plain)),
+    Rung("brightened", _with(repairs.brightened, zxing_plain)),
+    Rung("sharpened", _with(repairs.sharpened, zxing_plain)),
+    Rung("contrast", _with(repairs.local_contrast, zxing)),
+    Rung("threshold 101", _with(partial(repairs.local_threshold, block=101, offset=2), zxing_quick)),
+    Rung("zbar", _with(repairs.untouched, zbar)),
+    Rung("zbar threshold 31", _with(repairs.local_threshold, zbar)),
+    Rung("zbar threshold", _with(repairs.threshold, zbar)),
+    Rung("zbar brightened", _with(repairs.brightened, zbar)),
+    Rung("enlarged twice", _with(partial(repairs.enlarged, times=2.0), zxing)),
+    Rung("deblurred", _deblurred),
+)
+
+
+class Ladder:
+    """Climbs `RUNGS` and remembers which one worked and where time ran out. Not thread-safe."""
+
+    def __init__(self) -> None:
+        self._favourite = 0
+        self._resume = 0
+
+    def climb(self, image: Grey, region: Region, *, seconds: float, rungs: int = len(RUNGS)) -> list[Symbol]:
+        """The symbols read in `region` of `image`, in the frame's coordinates; [] when none was.
+
+        seconds: how long it may take; what has begun is finished. rungs: how many may be tried.
+        """
+        part = np.ascontiguousarray(region.of(image))
+        deadline = time.perf_counter() + seconds
+        for tried, index in enumerate(self._order()):
+            if tried >= rungs or time.perf_counter() >= deadline:
+                self._resume = index
+                return []
+            for symbols in RUNGS[index].climb(part):
+                if symbols:
+                    self._favourite, self._resume = index, 0
+                    return [symbol.placed(1.0, region.left, region.top) for symbol in symbols]
+                if time.perf_counter() >= deadline:
+                    break
+        self._resume = 0
+        return []
+
+    def _order(self) -> list[int]:
+        """The first rung, the favourite, then all others from where the last climb stopped."""
+        first = [0, self._favourite] if self._favourite else [0]
+        rest = [*range(self._resume, len(RUNGS)), *range(self._resume)]
+        return first + [index for index in rest if index not in first]
