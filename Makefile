@@ -6,7 +6,7 @@ bin := .venv/bin
 help: ## list these verbs (the default)
 	@sed -n 's/^\([a-z-]*\):.*## /\1:/p' Makefile | while IFS=: read -r verb what; do printf 'make %-12s%s\n' "$$verb" "$$what"; done
 
-# exec: Ctrl-C and kill reach the demo itself and no shell is left between; it ends with 0 on Ctrl-C.
+# exec: Ctrl-C and kill reach the demo itself and no shell is left between; it ends with 0 on Ctrl-C, or 130 if SCANS.
 .PHONY: demo
 demo: setup ## the whole chain with simulated hardware, until Ctrl-C; SCANS=60 ends it, SEED=7 repeats it
 	@exec $(bin)/campusgate demo $(if $(SCANS),--scans '$(SCANS)') $(if $(SEED),--seed '$(SEED)')
@@ -27,6 +27,10 @@ lint: setup ## style, types and the direction of imports; changes nothing
 .PHONY: bench-scan
 bench-scan: setup ## our scanner beside zxing-cpp, pyzbar and OpenCV: read rate, time-to-read, cost; JSON in bench-out/
 	$(bin)/python -m tests.bench.scan $(ARGS)
+
+.PHONY: bench-roster
+bench-roster: setup ## the roster at 10,000 to 1,000,000 people beside a signed SQLite and JSON file; JSON in bench-out/
+	$(bin)/python -m tests.bench.roster $(ARGS)
 
 .PHONY: fuzz-scan
 fuzz-scan: setup ## ten minutes of made-up frames and payloads against the scanner; ARGS='--seconds 60'

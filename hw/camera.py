@@ -6,14 +6,20 @@ A camera opens itself when constructed and never retries or waits longer than a 
 
 from __future__ import annotations
 
+import os
 from typing import Any, Protocol
 
+import cv2
 import numpy as np
 
 from config.settings import CameraSettings, Settings
 from hw.drivers import load_driver
 from hw.errors import CameraGarbage
 from hw.frame import Frame
+
+# OpenCV's own chatter about missing devices goes to stderr; our errors say the same, once, and usefully.
+if "OPENCV_LOG_LEVEL" not in os.environ:
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 
 class Camera(Protocol):

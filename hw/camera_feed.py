@@ -102,25 +102,30 @@ class CameraFeed:
             self._stop.wait(self._retry)
 
     def _film(self, camera: Camera) -> None:
+        """Read until told to stop, or until nothing good has come for two seconds.
+
+        Then the camera is opened again: one that was unplugged and is back leaves a handle that is silent or
+        raves for ever.
+        """
         self._last = time.monotonic()
         while not self._stop.is_set():
             try:
                 frame = camera.read()
             except CameraGarbage as error:
                 self._say(FeedState.GARBAGE, str(error))
-                self._stop.wait(0.05)  # a camera that raves must not take a core
+                frame = None
+            if frame is not None and not self._seen_before(camera, frame):
+                self._last = frame.captured_at
+                with self._box:
+                    self._frame = frame
+                    self._box.notify_all()
+                self._status = FeedStatus(FeedState.LIVE, "", self._status.frames + 1, camera.remarks)
                 continue
-            if frame is None or self._seen_before(camera, frame):
-                if time.monotonic() - self._last > FROZEN_AFTER:
-                    # Opened again: a camera unplugged and back leaves a handle that is silent for ever.
+            if time.monotonic() - self._last > FROZEN_AFTER:
+                if self._status.state is not FeedState.GARBAGE:
                     self._say(FeedState.FROZEN, "no new picture for two seconds")
-                    return
-                continue
-            self._last = frame.captured_at
-            with self._box:
-                self._frame = frame
-                self._box.notify_all()
-            self._status = FeedStatus(FeedState.LIVE, "", self._status.frames + 1, camera.remarks)
+                return
+            self._stop.wait(0.05)  # a driver that fails at once must not take a core
 
     def _seen_before(self, camera: Camera, frame: Frame) -> bool:
         """Whether a live camera gave the very same picture again: sensor noise is never twice the same."""

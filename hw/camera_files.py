@@ -105,7 +105,9 @@ def read_picture(path: Path) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
         data = np.frombuffer(path.read_bytes(), np.uint8)
     except OSError as error:
         raise CameraAbsent(f"{path}: cannot be read ({error.strerror})") from error
-    image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    if not data.size:
+        raise CameraGarbage(f"{path}: is empty")
+    image = cv2.imdecode(data, cv2.IMREAD_COLOR)
     if image is None:
         raise CameraGarbage(f"{path}: is not a picture that OpenCV can read")
     return image.astype(np.uint8, copy=False)

@@ -6,7 +6,6 @@ camera refuses is remarked, not an error: most cameras refuse something.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,10 +16,6 @@ from config.settings import CameraSettings, Settings
 from hw.camera import checked
 from hw.errors import CameraAbsent
 from hw.frame import Frame
-
-# OpenCV's own chatter about missing devices goes to stderr; our errors say the same, once, and usefully.
-if "OPENCV_LOG_LEVEL" not in os.environ:
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 _MANUAL, _FIXED = 1.0, 0.0  # V4L2_EXPOSURE_MANUAL; focus_automatic_continuous off
 

@@ -11,8 +11,8 @@ from types import FrameType
 import click
 
 from config.control import ask
+from config.options import settings_option
 from config.settings import load_settings
-from terminal.cli import settings_option
 
 
 @click.group()

@@ -11,13 +11,16 @@ import random
 import threading
 import time
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from config.control import ControlServer, Events
 from config.settings import Settings
+from config.single import Single
 from sync.downlink import Downlink
-from sync.faults import SyncFault
+from sync.faults import Fault, SyncFault
 from sync.http import session
+from sync.rekey import KeyRenewal
 from sync.uplink import Uplink
 from terminal.provision import device_key, trust
 
@@ -25,6 +28,7 @@ log = logging.getLogger(__name__)
 
 _FIRST_WAIT = 1.0  # seconds, doubled after every fault
 _STOP_WITHIN = 1.0  # seconds
+_REVOKED_WAIT = 900.0  # seconds; only a person can change that
 
 
 class Pace:
@@ -47,15 +51,18 @@ class Pace:
 
 
 class Daemon:
-    """One running sync daemon. Raises: KeyFileError when the terminal is not provisioned; OSError."""
+    """One running sync daemon. Raises: AlreadyRunning; KeyFileError when not provisioned; OSError."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._stop = threading.Event()
+        self._single = Single(settings.state, "sync")
         # requests sessions are not for two threads.
         self._uplink = Uplink(settings, device_key(settings), session(settings))
         self._downlink = Downlink(settings, trust(settings).root, session(settings))
-        self._faults: dict[str, str] = {"uplink": "", "downlink": ""}
+        self._renewal = KeyRenewal(settings, session(settings))
+        self._faults: dict[str, str] = {"uplink": "", "downlink": "", "keys": ""}
+        self._wake = {name: threading.Event() for name in self._faults}
         self._events = Events()
         self._control = ControlServer(settings.socket("sync"), {"status": self._on_status}, self._events)
 
@@ -65,10 +72,12 @@ class Daemon:
         links = (
             ("uplink", self._uplink.step, sync.poll_seconds),
             ("downlink", self._downlink.step, sync.roster_seconds),
+            ("keys", self._renew_key, sync.poll_seconds),
         )
         threads = [
             threading.Thread(target=self._repeat, args=link, name=link[0], daemon=True) for link in links
         ]
+        log.info("carrying records of %s to %s", self._settings.device.name, self._settings.central.url)
         for thread in threads:
             thread.start()
         self._stop.wait()
@@ -77,10 +86,13 @@ class Daemon:
         for thread in threads:
             thread.join(max(0.0, deadline - time.monotonic()))
         self._control.close()
+        self._single.close()
 
     def stop(self) -> None:
         """Make `run` end soon; may be called from a signal handler."""
         self._stop.set()
+        for wake in self._wake.values():
+            wake.set()
 
     def _repeat(self, name: str, step: Callable[[], int | bool], idle: float) -> None:
         """Call `step` until told to stop: at once while it gets something done, else every `idle` seconds."""
@@ -90,17 +102,33 @@ class Daemon:
                 done = step()
             except SyncFault as fault:
                 self._say(name, str(fault))
-                self._stop.wait(pace.after_fault(fault.retry_after))
+                wait = pace.after_fault(fault.retry_after)
+                self._rest(name, _REVOKED_WAIT if fault.fault is Fault.REVOKED else wait)
                 continue
             except Exception as error:  # whatever it is, the records wait and the next try comes
                 log.exception("%s failed", name)
                 self._say(name, f"{type(error).__name__}: {error}")
-                self._stop.wait(pace.after_fault(None))
+                self._rest(name, pace.after_fault(None))
                 continue
             pace.after_success()
-            self._say(name, "")
+            if self._faults[name]:
+                self._say(name, "")
+                for wake in self._wake.values():
+                    wake.set()  # central is back: the other link need not wait out its backoff
             if not done:
-                self._stop.wait(idle)
+                self._rest(name, idle)
+
+    def _rest(self, name: str, seconds: float) -> None:
+        """Wait, unless told to stop or woken by the other link."""
+        self._wake[name].wait(seconds)
+        if not self._stop.is_set():
+            self._wake[name].clear()
+
+    def _renew_key(self) -> bool:
+        """Renew the device key when central asks for it, or when that was begun and cut off."""
+        if self._uplink.rotate or self._renewal.pending():
+            self._uplink.use(self._renewal.renew(self._uplink.key))
+        return False
 
     def _say(self, name: str, fault: str) -> None:
         if fault != self._faults[name]:
@@ -121,5 +149,5 @@ class Daemon:
             "refused": {str(sequence): reason for sequence, reason in self._uplink.refused.items()},
             "roster_version": self._downlink.version,
             "faults": dict(self._faults),
-            "at": time.time(),
+            "at": datetime.now(UTC).isoformat(timespec="seconds"),
         }

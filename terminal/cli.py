@@ -13,17 +13,8 @@ from typing import Any
 
 import click
 
-from config.settings import DEFAULT_PATH, load_settings
-
-settings_option = click.option(
-    "--settings",
-    "-s",
-    "path",
-    type=click.Path(path_type=Path),
-    default=DEFAULT_PATH,
-    show_default=True,
-    help="The settings file.",
-)
+from config.options import settings_option
+from config.settings import load_settings
 
 
 @click.group()
@@ -103,29 +94,45 @@ def status(path: Path) -> None:
     click.echo(json.dumps(answer, ensure_ascii=False, indent=2))
 
 
+@terminal.command("settings")
+def show_settings() -> None:
+    """Print a settings file with every key, its default and what is allowed.
+
+    \b
+    Example:
+      campusgate terminal settings | less
+    """
+    from config.reference import reference
+
+    click.echo(reference(), nl=False)
+
+
 @click.command()
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def scan(paths: tuple[Path, ...], as_json: bool) -> None:
     """Read the codes in pictures, as the terminal would. A directory stands for the pictures in it.
 
-    Exit status 0 when every file was a picture, 1 otherwise.
+    Exit status 0 when there was a picture and every file was one, 1 otherwise.
 
     \b
     Example:
       campusgate scan photo.jpg --json
       {"file": "photo.jpg", "texts": ["CC1:..."], "ms": 3.1}
     """
-    failed = False
-    for path in _pictures(paths):
+    failed = not any(path.is_file() or _pictures((path,)) for path in paths)
+    pictures = _pictures(paths)
+    if not pictures:
+        click.echo(f"no pictures in {', '.join(map(str, paths))}", err=True)
+    for path in pictures:
         result = _scanned(path)
         failed |= "error" in result
         if as_json:
             click.echo(json.dumps(result, ensure_ascii=False))
         elif "error" in result:
-            click.echo(f"{path}: {result['error']}", err=True)
+            click.echo(result["error"], err=True)
         else:
-            texts = " ".join(result["texts"]) or "(no code)"
+            texts = " ".join(json.dumps(text, ensure_ascii=False) for text in result["texts"]) or "(no code)"
             click.echo(f"{path}: {texts}  [{result['ms']} ms]")
     sys.exit(1 if failed else 0)
 

@@ -18,7 +18,8 @@ from pathlib import Path
 import click
 
 from config.errors import CampusgateError
-from config.settings import DEFAULT_PATH, Settings, load_settings
+from config.options import settings_option
+from config.settings import Settings, load_settings
 
 _LITTLE_SPACE = 500_000_000  # bytes
 
@@ -42,9 +43,7 @@ class Finding:
 
 
 @click.command()
-@click.option(
-    "--settings", "-s", "path", type=click.Path(path_type=Path), default=DEFAULT_PATH, show_default=True
-)
+@settings_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def doctor(path: Path, as_json: bool) -> None:
     """Check what this machine has: camera, pins, buses, decoders, fonts, clock, settings.

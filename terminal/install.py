@@ -13,7 +13,7 @@ from config.settings import parse_settings
 from terminal.provision import provision
 
 _SETTINGS = """\
-# A campusgate terminal. Every key, its default and what is allowed: `campusgate doctor --settings`.
+# A campusgate terminal. Every key, its default and what is allowed: campusgate terminal settings
 [device]
 name = {name}
 place = {place}

@@ -14,11 +14,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 
 from config.errors import KeyFileError
-from config.files import private_directory, write_atomic
+from config.files import private_directory, sync_directory, write_atomic
 from config.keys import load_private, load_public, parse_public, public_pem, save_private
 from config.settings import Settings
 
 _DEVICE_KEY = "device.pem"
+_NEXT_KEY = "device-next.pem"  # offered to central, not yet in use
 _STATE_KEY = "state.key"
 _CENTRAL_KEY = "central-records.pub.pem"
 _ROOT = "root.json"
@@ -36,8 +37,9 @@ class Trust:
 def provision(settings: Settings, *, central_key_pem: str, root: bytes) -> str:
     """Make this machine the terminal of `settings`; the PEM of its public key, for central to register.
 
-    Keys that are already here are kept, so that running it again changes nothing but central's side.
-    Raises: KeyFileError when central's key is not an X25519 public key; OSError.
+    What is already here is kept, so that running it again changes nothing but central's side.
+    Raises: KeyFileError when central's key is not an X25519 public key, or when this machine trusts another
+    central already; OSError.
     """
     parse_public(central_key_pem, X25519PublicKey, source="central's record key")
     directory = private_directory(settings.keys)
@@ -45,14 +47,44 @@ def provision(settings: Settings, *, central_key_pem: str, root: bytes) -> str:
         save_private(directory / _DEVICE_KEY, Ed25519PrivateKey.generate())
     if not (directory / _STATE_KEY).exists():
         write_atomic(directory / _STATE_KEY, secrets.token_bytes(32), mode=0o600)
-    write_atomic(directory / _CENTRAL_KEY, central_key_pem.encode(), mode=0o600)
-    write_atomic(directory / _ROOT, root, mode=0o600)
+    for name, trusted in ((_CENTRAL_KEY, central_key_pem.encode()), (_ROOT, root)):
+        path = directory / name
+        if not path.exists():
+            write_atomic(path, trusted, mode=0o600)
+        elif path.read_bytes() != trusted:
+            raise KeyFileError(
+                f"{path}: this machine trusts another central; remove {directory} to change it"
+            )
     return public_pem(device_key(settings).public_key())
 
 
 def device_key(settings: Settings) -> Ed25519PrivateKey:
     """This terminal's own key, which signs batches. Raises: KeyFileError."""
     return load_private(settings.keys / _DEVICE_KEY, Ed25519PrivateKey)
+
+
+def has_next_key(settings: Settings) -> bool:
+    """Whether a new device key was made that is not yet in use."""
+    return (settings.keys / _NEXT_KEY).exists()
+
+
+def next_key(settings: Settings) -> Ed25519PrivateKey:
+    """The device key to come, made when there is none yet. Raises: KeyFileError, OSError."""
+    path = settings.keys / _NEXT_KEY
+    if not path.exists():
+        save_private(path, Ed25519PrivateKey.generate())
+    return load_private(path, Ed25519PrivateKey)
+
+
+def adopt_next_key(settings: Settings) -> None:
+    """Put the next device key in place of the present one, durably and at once. Raises: OSError."""
+    (settings.keys / _NEXT_KEY).replace(settings.keys / _DEVICE_KEY)
+    sync_directory(settings.keys)
+
+
+def discard_next_key(settings: Settings) -> None:
+    """Forget the next device key."""
+    (settings.keys / _NEXT_KEY).unlink(missing_ok=True)
 
 
 def trust(settings: Settings) -> Trust:

@@ -1,7 +1,11 @@
-"""What all tests share: hypothesis draws the same examples in every run."""
+"""What all tests share: hypothesis draws the same examples in every run; nothing outside is touched."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
 from hypothesis import HealthCheck, settings
 
 settings.register_profile(
@@ -13,3 +17,12 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 settings.load_profile("campusgate")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_real_installation_is_touched() -> Iterator[None]:
+    """The tests may run as root on a machine that is a terminal: its keys and journal are not theirs."""
+    places = [Path("/var/lib/campusgate"), Path("/etc/campusgate"), Path("/run/campusgate")]
+    before = [place.stat().st_mtime_ns if place.exists() else None for place in places]
+    yield
+    assert [place.stat().st_mtime_ns if place.exists() else None for place in places] == before

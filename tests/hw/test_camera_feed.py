@@ -255,3 +255,15 @@ def test_closing_takes_no_longer_than_one_read_and_lets_the_camera_go(
     feed.close()
     assert time.monotonic() - begun < 0.5
     assert closed.is_set() is live
+
+
+@pytest.mark.parametrize("bad", [lambda: None, lambda: _raise(CameraGarbage("picture of 3x3 pixels"))])
+def test_a_handle_that_is_bad_for_two_seconds_is_replaced(
+    bad: Callable[[], Frame | None], feed_of: Callable[..., CameraFeed]
+):
+    """As after a replug: the old handle is silent or raves for ever, a new one works."""
+    handles = [Scripted(lambda _: bad()), Scripted(_frame)]
+    opened = iter([handles[0], *[handles[1]] * 9])
+    feed = feed_of(lambda: next(opened))
+    assert _reaches(feed, FeedState.LIVE, FROZEN_AFTER + 1)
+    assert handles[0].reads < 100, "a handle that fails at once took a core"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from sync.central.store import Store
 from terminal.journal import JournalReader
+from terminal.receipt import Receipt
 from terminal.records import unseal
 from tests.sim.campus import Campus
 
@@ -27,15 +28,22 @@ class Ledger:
     lost: int
     duplicated: int
     alarms: int
+    unacknowledged: int = 0  # records that the terminal does not know to have arrived
 
     @property
     def clean(self) -> bool:
         """Whether everything is there exactly once."""
-        return self.written == self.at_central and self.lost == self.duplicated == self.alarms == 0
+        return (
+            self.written == self.at_central
+            and self.lost == self.duplicated == self.alarms == self.unacknowledged == 0
+        )
 
 
-def reckon(campus: Campus) -> Ledger:
-    """Compare the terminal's journal with central's database."""
+def reckon(campus: Campus, answered: Iterable[int | None] = ()) -> Ledger:
+    """Compare the terminal's journal with central's database, and both with what people were answered.
+
+    answered: the sequence of the record that each answer named; an answer without one is a record lost.
+    """
     journal, written, after = JournalReader(campus.settings.journal), {}, 0
     while events := journal.after(after, records=1000, size=10_000_000):
         written.update({event.sequence: event.digest for event in events})
@@ -53,10 +61,12 @@ def reckon(campus: Campus) -> Ledger:
     return Ledger(
         written=len(written),
         at_central=len(arrived),
-        lost=sum(at_central.get(sequence) != digest for sequence, digest in written.items()),
+        lost=sum(at_central.get(sequence) != digest for sequence, digest in written.items())
+        + sum(sequence not in written for sequence in answered),
         duplicated=sum(count - 1 for count in identities.values())
         + sum(sequence not in written for sequence in at_central),
         alarms=alarms,
+        unacknowledged=len(written) - Receipt.load(campus.settings.receipt).through,
     )
 
 
@@ -66,28 +76,37 @@ class Tally:
 
     verdicts: Counter[str] = field(default_factory=Counter)
     milliseconds: list[float] = field(default_factory=list)  # frame to relay, of those let in
+    answered: list[int | None] = field(default_factory=list)  # the record that each answer named
     wrong: list[str] = field(default_factory=list)  # who got another answer than the scenario expects
 
-    def summary(self, ledger: Ledger, kills: int) -> dict[str, Any]:
-        """The run in one JSON object; `ok` is the whole verdict on it."""
+    def summary(self, ledger: Ledger, kills: int, *, stopped: bool = False) -> dict[str, Any]:
+        """The run in one JSON object; `ok` is the whole verdict on it.
+
+        stopped: it was cut short, so that records may still have been waiting on the terminal.
+        """
+        in_order = ledger.clean if not stopped else ledger.duplicated == ledger.alarms == 0
         return {
             "scans": sum(self.verdicts.values()),
             "verdicts": dict(sorted(self.verdicts.items())),
             "frame_to_relay_ms": percentiles(self.milliseconds),
             "records_written": ledger.written,
             "records_at_central": ledger.at_central,
-            "lost": ledger.lost,
+            "lost": 0 if stopped else ledger.lost,
             "duplicated": ledger.duplicated,
+            "unacknowledged": ledger.unacknowledged,
             "alarms": ledger.alarms,
             "kills": kills,
             "unexpected": self.wrong,
-            "ok": ledger.clean and not self.wrong,
+            "stopped": stopped,
+            "ok": in_order and not self.wrong,
         }
 
 
 def percentiles(values: Sequence[float]) -> dict[str, float]:
-    """p50, p95 and p99 of `values`; {} when there are fewer than two."""
-    if len(values) < 2:
+    """p50, p95 and p99 of `values`; {} when there are none."""
+    if not values:
         return {}
+    if len(values) == 1:
+        return dict.fromkeys(("p50", "p95", "p99"), values[0])
     cuts = statistics.quantiles(values, n=100, method="inclusive")
     return {f"p{p}": round(cuts[p - 1], 2) for p in (50, 95, 99)}

@@ -7,6 +7,7 @@ import signal
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -45,17 +46,23 @@ def demo(  # noqa: PLR0917 - click passes options by name
         raise click.UsageError("--kills needs --scans")
     if keep and keep.exists():
         raise click.BadParameter(f"{keep} exists; name a new directory", param_hint="--keep")
+    # A shell that starts it in the background has SIGINT ignored: set it too.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     signal.signal(signal.SIGHUP, signal.default_int_handler)
     try:
         with tempfile.TemporaryDirectory(prefix="campusgate-") as temporary:
             directory = keep or Path(temporary)
             directory.mkdir(parents=True, exist_ok=True)
-            ok = _play(directory.absolute(), scans, seed, kills, port=port, picture=picture, as_json=as_json)
+            summary = _play(
+                directory.absolute(), scans, seed, kills, port=port, picture=picture, as_json=as_json
+            )
     except KeyboardInterrupt:
         click.echo("\nstopped", err=True)
         sys.exit(0 if scans is None else 130)
-    sys.exit(0 if ok else 1)
+    if summary["stopped"] and scans is not None:
+        sys.exit(130)
+    sys.exit(0 if summary["ok"] else 1)
 
 
 def _play(
@@ -67,8 +74,8 @@ def _play(
     port: int,
     picture: Path | None,
     as_json: bool,
-) -> bool:
-    """Run the demo and print its summary; whether everything was as it should be."""
+) -> dict[str, Any]:
+    """Run the demo, print its summary and give it back."""
     from tests.sim.demo import Demo
     from tests.sim.page import Page
     from tests.sim.table import Table
@@ -83,4 +90,4 @@ def _play(
     finally:
         page.close()
     click.echo(json.dumps(summary, ensure_ascii=False) if as_json else table.summary(summary))
-    return bool(summary["ok"])
+    return summary

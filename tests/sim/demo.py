@@ -66,13 +66,15 @@ class Demo:
     _campus: Campus | None = None
     _processes: dict[str, Supervised] = field(default_factory=dict)
     _killed: int = 0
+    _killers: list[threading.Timer] = field(default_factory=list)
 
     def run(self, say: Callable[[str], None], on_row: Callable[[Row], None]) -> dict[str, Any]:
         """Play it to the end; the summary. say: gets one line about each stage. on_row: gets each answer.
 
-        Raises: KeyboardInterrupt passes through, after every process has been stopped.
+        Ctrl-C while people come ends it early. Raises: KeyboardInterrupt when it comes before that. Either
+        way every process has been stopped.
         """
-        stage: Stage | None = None
+        stopped = False
         try:
             say("building central, 500 people and one terminal")
             self._campus = campus = build(
@@ -82,16 +84,20 @@ class Demo:
             stage.show(np.zeros((*FRAME_SHAPE[:2], 3), np.uint8))
             say("starting central, sync daemon and terminal")
             self._start(campus)
-            self._play(campus, stage, on_row)
-            say("waiting for the last records to reach central")
-            self._drain(campus)
+            try:
+                self._play(campus, stage, on_row)
+                say("waiting for the last records to reach central")
+                self._drain(campus)
+            except KeyboardInterrupt:
+                stopped = True
         finally:
             if self.watcher:
                 self.watcher.close()
             # Terminal first: it may write until the end; central last: it is to hear of all.
             stop_all([self._processes[n] for n in ("terminal", "sync", "central") if n in self._processes])
             self.link.close()
-        return self.tally.summary(reckon(campus), self._killed)
+        ledger = reckon(campus, self.tally.answered)
+        return self.tally.summary(ledger, self._killed, stopped=stopped)
 
     def _start(self, campus: Campus) -> None:
         port = free_port()
@@ -124,11 +130,15 @@ class Demo:
         ):
             self._switch_network(number)
             for victim, delay in plan.get(number, ()):
-                threading.Timer(delay, self._kill, (victim,)).start()
+                killer = threading.Timer(delay, self._kill, (victim,))
+                killer.start()
+                self._killers.append(killer)
             answer = self._present(guest, stage, rng)
             verdict, reason = EXPECTED[guest.visit]
             as_expected = (answer.get("verdict"), answer.get("reasons")) == (str(verdict), [str(reason)])
             self.tally.verdicts[answer.get("verdict", "none")] += 1
+            if answer:
+                self.tally.answered.append(answer["sequence"])
             if not as_expected:
                 said = f"{answer.get('verdict', 'no answer')} {' '.join(answer.get('reasons', []))}"
                 self.tally.wrong.append(f"scan {number + 1}, {guest.visit}: {said}")
@@ -189,6 +199,8 @@ class Demo:
         self._killed += 1
 
     def _drain(self, campus: Campus) -> None:
+        for killer in self._killers:
+            killer.join()
         journal = JournalReader(campus.settings.journal)
         wait_until(lambda: Receipt.load(campus.settings.receipt).through == journal.newest(), 60)
 

@@ -52,13 +52,20 @@ def test_a_provisioned_terminal_trusts_what_it_was_given(settings: Settings) -> 
     public.verify(device_key(settings).sign(b"batch"), b"batch")
 
 
-def test_a_second_provisioning_keeps_the_keys_and_renews_central(provisioned: Settings) -> None:
-    before, state_key = public_pem(device_key(provisioned).public_key()), trust(provisioned).state_key
-    other = X25519PrivateKey.generate().public_key()
-    assert provision(provisioned, central_key_pem=public_pem(other), root=b"newer") == before
-    after = trust(provisioned)
-    assert (after.state_key, after.root) == (state_key, b"newer")
-    assert after.central_key.public_bytes_raw() == other.public_bytes_raw()
+def test_a_second_provisioning_changes_nothing(provisioned: Settings) -> None:
+    before = {path.name: path.read_bytes() for path in provisioned.keys.iterdir()}
+    central_key = before["central-records.pub.pem"].decode()
+    provision(provisioned, central_key_pem=central_key, root=before["root.json"])
+    assert {path.name: path.read_bytes() for path in provisioned.keys.iterdir()} == before
+
+
+def test_a_terminal_is_not_handed_to_another_central_unasked(provisioned: Settings) -> None:
+    before = {path.name: path.read_bytes() for path in provisioned.keys.iterdir()}
+    other = public_pem(X25519PrivateKey.generate().public_key())
+    for key, root in ((other, before["root.json"]), (before["central-records.pub.pem"].decode(), b"newer")):
+        with pytest.raises(KeyFileError, match="trusts another central"):
+            provision(provisioned, central_key_pem=key, root=root)
+    assert {path.name: path.read_bytes() for path in provisioned.keys.iterdir()} == before
 
 
 def test_two_terminals_share_no_secret(tmp_path: Path) -> None:

@@ -169,6 +169,21 @@ def test_the_same_text_twice_in_view_is_one_code() -> None:
     assert scan.codes == 1
 
 
+def test_half_a_small_code_that_an_unlucky_repair_completes_is_not_believed() -> None:
+    image = graded("finger", 1.03125, np.random.default_rng(233), "Y")
+    image[:, 632:] = 0
+    assert Scanner(budget=1.0, eager=True).scan(frame(image)).sighting is None
+    assert read_picture(frame(image)) == []
+
+
+def test_a_small_code_that_two_repairs_read_alike_is_believed() -> None:
+    image = cv2.GaussianBlur(placed(("HTTPS://A.EXAMPLE", 500, 200, 4)), (0, 0), 2.2)
+    assert zxing(image).symbols == ()
+    scan = Scanner(budget=1.0, eager=True).scan(frame(image))
+    assert scan.sighting is not None
+    assert scan.sighting.text == "HTTPS://A.EXAMPLE"
+
+
 def test_foremost_of_nothing_is_nothing() -> None:
     assert foremost([], 640, 480) == (None, 0)
 

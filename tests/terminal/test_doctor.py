@@ -1,0 +1,86 @@
+"""The doctor names what is there, what is missing, and what to do; it changes nothing and never fails."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from hw.camera_simulated import Stage
+from terminal import doctor as module
+from terminal.doctor import Finding, Health, doctor, examine
+from tests.sim.campus import build
+
+NAMES = ("settings", "camera", "pins", "i2c", "serial", "decoders", "font", "clock", "space")
+
+
+@pytest.fixture(scope="module")
+def settings_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build(tmp_path_factory.mktemp("doctor"), seed=4, link_url="http://127.0.0.1:1").settings_file
+
+
+def found(path: Path) -> dict[str, Finding]:
+    return {finding.what: finding for finding in examine(path)}
+
+
+def test_everything_an_owner_asks_about_is_looked_at(tmp_path: Path) -> None:
+    assert tuple(found(tmp_path / "none.toml")) == NAMES
+
+
+def test_what_is_not_good_says_what_to_do(tmp_path: Path) -> None:
+    for finding in examine(tmp_path / "none.toml"):
+        assert finding.health is Health.GOOD or finding.advice, finding
+
+
+def test_a_provisioned_terminal_with_a_camera_is_well(settings_file: Path) -> None:
+    stage = Stage(settings_file.parent / "stage.frames", (720, 1280))
+    stage.show(np.full((720, 1280, 3), 80, np.uint8))
+    findings = found(settings_file)
+    assert findings["settings"].found.endswith("north-gate-1 at north-gate")
+    assert findings["camera"] == Finding("camera", Health.GOOD, "simulated stage.frames: 1280x720")
+    assert not [f for f in findings.values() if f.health is Health.BAD]
+
+
+def test_a_camera_that_the_settings_name_and_that_is_not_there_is_bad(settings_file: Path) -> None:
+    (settings_file.parent / "stage.frames").unlink(missing_ok=True)
+    result = CliRunner().invoke(doctor, ["--settings", str(settings_file)])
+    assert result.exit_code == 1
+    assert "!!  camera" in result.output
+    assert "set camera.driver and camera.device" in result.output
+
+
+def test_broken_settings_are_named_and_the_rest_is_still_looked_at(tmp_path: Path) -> None:
+    path = tmp_path / "gate.toml"
+    path.write_text("[device]\nnam = 3\n", "utf-8")
+    findings = found(path)
+    assert findings["settings"].health is Health.BAD
+    assert "device.nam: unknown key" in findings["settings"].found
+    assert tuple(findings) == NAMES
+
+
+def test_a_check_that_fails_itself_is_a_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_settings: object) -> Finding:
+        raise RuntimeError("no such bus")
+
+    monkeypatch.setattr(module, "_i2c", broken)
+    assert "no such bus" in next(f.found for f in examine(tmp_path / "none.toml") if f.what == "broken")
+
+
+def test_decoders_are_really_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert found(tmp_path / "none.toml")["decoders"].health is Health.GOOD
+    monkeypatch.setitem(module.sys.modules, "pyzbar.pyzbar", None)
+    finding = found(tmp_path / "none.toml")["decoders"]
+    assert (finding.health, finding.advice) == (Health.BAD, "sudo apt install libzbar0")
+
+
+def test_little_space_is_bad(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_LITTLE_SPACE", 10**15)
+    assert found(tmp_path / "none.toml")["space"].health is Health.BAD
+
+
+def test_json_is_one_object_a_line(tmp_path: Path) -> None:
+    result = CliRunner().invoke(doctor, ["--json", "--settings", str(tmp_path / "none.toml")])
+    assert [json.loads(line)["what"] for line in result.output.splitlines()] == list(NAMES)
