@@ -34,6 +34,14 @@ def _central_url(url: str) -> str:
     return url.rstrip("/")
 
 
+def _code_url(url: str) -> str:
+    parts = urlsplit(url)
+    well_formed = parts.scheme == "https" and parts.hostname and url.isascii() and len(url) <= 200
+    if not well_formed or not url.endswith(("#", "=")) or any(c.isspace() for c in url):
+        raise ValueError("an https:// URL that ends in # or =, such as https://school.example/c#")
+    return url
+
+
 class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -128,6 +136,10 @@ class ScreenSettings(_Table):
     width: int = Field(800, ge=320, le=3840, description="pixels")
     height: int = Field(480, ge=240, le=3840, description="pixels")
     fullscreen: bool = Field(False, description="true on a terminal with its own panel")
+    device_code_url: Annotated[str, AfterValidator(_code_url)] | None = Field(
+        None,
+        description="show phones a device code behind this URL, such as https://school.example/c#",
+    )
 
 
 class Settings(_Table):

@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from config.control import ControlServer, Events
 from config.settings import Settings
+from config.single import Single
 from hw.camera import open_camera
 from hw.camera_feed import CameraFeed
 from hw.clock import Moment, SystemClock
@@ -27,11 +28,13 @@ from hw.frame import Frame
 from hw.relay import Relay
 from hw.thermal import open_thermal
 from terminal.attention import Attention
+from terminal.device_code import DeviceCodes
 from terminal.gate import Answer, Gate
 from terminal.journal import Journal, JournalError
+from terminal.phone_clocks import PhoneClocks
 from terminal.policy import Place
 from terminal.portal import Portal
-from terminal.provision import Trust, trust
+from terminal.provision import Trust, device_key, trust
 from terminal.reasons import Reason
 from terminal.receipt import Receipt
 from terminal.roster import RosterRefused
@@ -52,11 +55,12 @@ _CROWD_SHOWN = 1.0  # seconds that "one at a time" stays on the screen
 class Terminal:
     """One running terminal.
 
-    Raises: KeyFileError when it is not provisioned; UnknownDriver; RelayError; OSError for its socket.
+    Raises: AlreadyRunning; KeyFileError when it is not provisioned; UnknownDriver; RelayError; OSError.
     """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._single = Single(settings.state, "terminal")
         self._trust: Trust = trust(settings)
         self._stop = threading.Event()
         self._draw = threading.Event()
@@ -81,6 +85,8 @@ class Terminal:
         screen = settings.screen
         self._window = Window((screen.width, screen.height), fullscreen=screen.fullscreen)
         self._notices = (self._window.fallback,) if self._window.fallback else ()
+        self._device_codes = _device_codes(settings)
+        self._phone_clocks = PhoneClocks()
         self._feed = CameraFeed(lambda: open_camera(settings), retry=settings.camera.retry_seconds)
         self._control = ControlServer(
             settings.socket("terminal"), {"status": self._on_status, "screen": self._on_screen}, self._events
@@ -88,6 +94,8 @@ class Terminal:
 
     def run(self) -> None:
         """Serve people until `stop` is called or the window is closed."""
+        device = self._settings.device
+        log.info("%s at %s is running; stop with Ctrl-C or SIGTERM", device.name, device.place)
         gate = threading.Thread(target=self._watch, name="gate")
         gate.start()
         try:
@@ -105,6 +113,7 @@ class Terminal:
             self._window.close()
             if self._journal:
                 self._journal.close()
+            self._single.close()
 
     def stop(self) -> None:
         """Make `run` end soon; may be called from a signal handler or another thread."""
@@ -171,6 +180,8 @@ class Terminal:
             fault = (refused.reason, str(refused))
         if self._journal is None and self._journal_error:
             fault = (Reason.JOURNAL_UNWRITABLE, self._journal_error)
+        if self._fault[0] and not fault[0]:
+            self._attention = Attention()  # whoever was told to wait and still holds a code up is served now
         self._fault = fault
 
     def _serve(self, frame: Frame) -> None:
@@ -185,6 +196,9 @@ class Terminal:
         self._attention.answered(sighting, answer.decision.verdict)
         self._answers += 1
         self._answer = answer
+        self._phone_clocks = self._phone_clocks.after(answer.decision, answer.skew)
+        # No name and no temperature: logs are read by more people than records are.
+        log.info("scan %d: %s %s", self._answers, answer.decision.verdict, answer.decision.reasons[0])
         self._draw.set()
         if answer.entry:
             self._waiting += 1
@@ -209,6 +223,8 @@ class Terminal:
             preview=self._preview,
             crowded=now.monotonic - self._crowd_at < _CROWD_SHOWN,
             extra_notices=self._notices,
+            phone_clocks=self._phone_clocks,
+            device_code=self._device_codes.current(now) if self._device_codes else "",
         )
 
     def _on_status(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -218,6 +234,13 @@ class Terminal:
     def _on_screen(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
         del request
         return {"png": base64.b64encode(self._window.png()).decode("ascii")}
+
+
+def _device_codes(settings: Settings) -> DeviceCodes | None:
+    url, device = settings.screen.device_code_url, settings.device
+    if url is None:
+        return None
+    return DeviceCodes(url, device=device.name, place=device.place, key=device_key(settings))
 
 
 def _thumbnail(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:

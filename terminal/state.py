@@ -16,6 +16,7 @@ import numpy.typing as npt
 from hw.camera_feed import FeedState, FeedStatus
 from hw.clock import Moment
 from terminal.gate import Answer
+from terminal.phone_clocks import PhoneClocks
 from terminal.policy import Place
 from terminal.portal import PortalState
 from terminal.reasons import SENTENCES, Reason, Verdict
@@ -46,6 +47,8 @@ class TerminalState:
     preview: npt.NDArray[np.uint8] | None = field(default=None, compare=False)
     crowded: bool = False  # several codes in view, none of which stands out
     extra_notices: tuple[str, ...] = ()
+    phone_clocks: PhoneClocks = field(default_factory=PhoneClocks)
+    device_code: str = ""  # for phones to scan; "" for none
 
     def view(self) -> View:
         """What the screen shows now."""
@@ -75,6 +78,7 @@ class TerminalState:
             clock=_local(self.now.wall) if self.now.trusted else "--:--",
             notices=self._notices(),
             preview=self.preview,
+            device_code=self.device_code if mode is Mode.IDLE else "",
         )
 
     def status(self) -> Mapping[str, Any]:
@@ -89,12 +93,14 @@ class TerminalState:
                 "remarks": list(self.camera.remarks),
             },
             "clock": {"utc": self.now.wall.isoformat(timespec="seconds"), "trusted": self.now.trusted},
+            "phone_clocks": dict(self.phone_clocks.status()),
             "roster": {"version": self.roster_version, "refused": self.roster_refused},
             "fault": str(self.fault or ""),
             "fault_detail": self.fault_detail,
             "records": self.records,
             "waiting": self.waiting,
             "answers": self.answers,
+            "last": answer_event(self.answer, self.answers, self.waiting) if self.answer else None,
         }
 
     def _notices(self) -> tuple[str, ...]:

@@ -40,6 +40,20 @@ BAD = {
     "out of range": ("[sync]\nbatch_records = 0", r"sync\.batch_records: 0 .*greater than or equal to 1"),
     "not a number at all": ("[sync]\npoll_seconds = nan", r"sync\.poll_seconds: nan is not allowed"),
     "endless": ("[sync]\nbackoff_seconds = inf", r"sync\.backoff_seconds: inf .*less than or equal to 3600"),
+    **{
+        f"a device code url {url!r}": (
+            f"[screen]\ndevice_code_url = {url!r}",
+            r"screen\.device_code_url: .*https:// URL that ends in # or =",
+        )
+        for url in (
+            "http://a.b/c#",
+            "https://a.b/c",
+            "https:///c#",
+            "https://a.b/c c#",
+            "https://a.b/码#",
+            "",
+        )
+    },
     "a list for a device": ("[camera]\ndevice = [1]", r"camera\.device.*: \[1\] is not allowed"),
     "video without path": ("[camera]\ndriver = 'video'", r"camera: .*driver 'video' needs camera\.path"),
     "folder without path": ("[camera]\ndriver = 'folder'", r"camera: .*driver 'folder' needs camera\.path"),

@@ -35,7 +35,7 @@ class Supervised:
         self._watcher.start()
 
     def kill(self) -> None:
-        """SIGKILL, now or, if it is just being started again, as soon as it runs; it will be started again."""
+        """SIGKILL, now or, if it is just being started again, as soon as it runs; it is started again."""
         while self._process.poll() is not None and not self._stopping.wait(0.01):
             pass
         self._process.kill()

@@ -63,11 +63,17 @@ def test_trust_prints_what_a_terminal_can_be_made_from_and_nothing_secret(site: 
     assert base64.b64decode(bundle["root"]) == site.repository.root
     assert "PRIVATE" not in text
     (tmp_path / "trust.json").write_text(text, "utf-8")
-    pem = install(tmp_path / "t" / "gate.toml", name="g-1", place="gate", trust_file=tmp_path / "trust.json")
+    pem = install(
+        tmp_path / "t" / "gate.toml",
+        name="g-1",
+        place="gate",
+        trust_file=tmp_path / "trust.json",
+        extra='[storage]\nstate = "state"\n',
+    )
     (tmp_path / "g-1.pem").write_text(pem, "utf-8")
     good("central", "register", "g-1", str(tmp_path / "g-1.pem"), "--dir", str(site.directory))
     store = Store(site.database_url)
-    assert public_pem(store.device_keys()["g-1"]) == pem
+    assert [public_pem(key) for key in store.devices.keys("g-1")] == [pem]
     store.close()
 
 
@@ -140,7 +146,7 @@ def test_every_bad_line_is_named_with_number_and_reason_and_nobody_is_taken_in(
         (b"", "column kind, name, sub is missing"),
         (b"sub,name\nS1,A\n", "column kind is missing"),
         (b"sub,name,kind\n", "has nobody in it"),
-        ("sub,name,kind\nS1,张,student\n".encode("gbk"), "not CSV text in UTF-8"),
+        ("sub,name,kind\nS1,张,student\n".encode("utf-16"), "not CSV text in UTF-8"),
     ],
 )
 def test_a_file_that_is_no_list_of_people_is_said_to_be_so(

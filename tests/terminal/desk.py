@@ -86,13 +86,18 @@ class Desk:
         png = base64.b64decode(ask(self.socket, "screen")["png"])
         return cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR)
 
-    def present(self) -> dict[str, Any]:
-        """Let the next person hold up a code; the answer."""
+    def next_picture(self) -> np.ndarray:
+        """What the camera sees when the next person holds up a code."""
         citizen = next(self._people)
         text = personal_code(citizen.phone, citizen.person.subject, int(time.time()))
         code = np.array(list(segno.make(text, error="m").matrix_iter(scale=4, border=4)), np.uint8)
         picture = BLANK.copy()
         picture[60 : 60 + len(code), 300 : 300 + len(code)] = np.where(code, 0, 255)[:, :, None]
+        return picture
+
+    def present(self) -> dict[str, Any]:
+        """Let the next person hold up a code; the answer."""
+        picture = self.next_picture()
         with contextlib.closing(follow(self.socket)) as events:
             assert next(events)["event"] == "alive"  # from now on nothing is missed
             self.stage.show(picture)

@@ -3,6 +3,7 @@ itself and to people when something fails, and that it recovers by itself."""
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import signal
 import subprocess
@@ -14,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from config.control import ask
+from config.control import ask, follow
 from config.errors import ControlError
 from sync.central import publish
 from sync.central.store import Store
@@ -254,3 +255,31 @@ def test_answers_many_askers_while_it_serves(serving: Desk):
         ask(serving.socket, "open")
     assert serving.socket.stat().st_mode & 0o777 == 0o660
     assert serving.present()["verdict"] == "allow"
+
+
+def test_a_second_terminal_on_the_same_journal_is_refused_and_harms_nothing(serving: Desk):
+    command = [sys.executable, "-c", "from config.cli import main; main()", "terminal", "run"]
+    second = subprocess.run(
+        [*command, "--settings", str(serving.campus.settings_file)],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert second.returncode == 1
+    assert f"terminal is already running on {serving.settings.state}" in second.stderr
+    assert str(serving.process.pid) in second.stderr
+    assert serving.present()["verdict"] == "allow"
+
+
+def test_whoever_held_a_code_up_too_early_is_served_when_the_roster_comes(desk: Desk):
+    desk.plug_camera()
+    desk.start()
+    assert desk.says(camera="live", fault="roster.missing")
+    with contextlib.closing(follow(desk.socket)) as events:
+        next(events)
+        desk.stage.show(desk.next_picture())
+        answers = (event for event in events if event["event"] == "answer")
+        assert next(answers)["reasons"] == ["roster.missing"]
+        desk.deliver_roster()
+        assert next(answers)["verdict"] == "allow"

@@ -117,14 +117,24 @@ def test_the_status_is_plain_json_with_every_fact() -> None:
         "portal": "locked",
         "camera": {"state": "live", "detail": "", "frames": 42, "remarks": []},
         "clock": {"utc": NOW.astimezone(UTC).isoformat(), "trusted": True},
+        "phone_clocks": {"measured": 0, "median": None, "largest": None},
         "roster": {"version": 2, "refused": ""},
         "fault": "roster.missing",
         "fault_detail": "is sync running?",
         "records": 7,
         "waiting": 5,
         "answers": 3,
+        "last": answer_event(LET_IN, 3, 5),
     }
     assert replace(CALM, fault=None).status()["fault"] == ""
+
+
+def test_phones_may_scan_the_terminal_only_while_it_waits_for_somebody() -> None:
+    ready = replace(CALM, device_code="https://school.example/c#x")
+    assert ready.view().device_code == "https://school.example/c#x"
+    assert CALM.view().device_code == ""
+    for busy in (replace(ready, answer=LET_IN), replace(ready, fault=Reason.ROSTER_MISSING)):
+        assert busy.view().device_code == ""
 
 
 def test_an_answer_event_says_no_more_than_the_screen() -> None:
