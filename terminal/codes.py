@@ -4,37 +4,32 @@ A code is a CWT (RFC 8392) in a COSE_Sign1 (RFC 9052) signed with ES256, in base
 prefix "CC1:". A *personal* code carries no key id and is signed by the person's own phone key; a *pass*
 carries the key id of an issuer. Nothing here mints a code (a terminal never does) or looks at a clock, a
 place or a roster: `parse` says who a code claims to be, the caller finds the key, `verify` says whether it
-is true.
+is true. CODES.md specifies the format.
 """
 
 from __future__ import annotations
 
 import hashlib
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum, IntFlag, StrEnum
 from typing import Any
 
 import base45
-import cbor2
 from cryptography.hazmat.primitives.asymmetric.ec import (
     SECP256R1,
     EllipticCurvePublicKey,
 )
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from cwt import COSE, COSEKey
-from cwt.exceptions import CWTError
 
-from config.errors import CampusgateError
-from config.keys import public_pem
+from terminal.cose import ES256, CodeRefused, Signed, check, take_apart
 from terminal.reasons import Reason
 
 PREFIX = "CC1:"
 MAX_TEXT = 1024  # characters; a personal code has about 157, a pass about 220
 MAX_SUBJECT = 64  # characters
+MAX_PLACE = 64  # characters
 MAX_PLACES = 32
-ES256 = -7  # RFC 9053, section 2.1
 
 
 class Claim(IntEnum):
@@ -42,12 +37,14 @@ class Claim(IntEnum):
 
     ISS = 1
     SUB = 2
+    AUD = 3
     EXP = 4
     NBF = 5
     IAT = 6
     DECLARATION = -65537  # [tenths of a degree Celsius or null, symptom flags, contact]
     PASS_KIND = -65538
     PLACES = -65539
+    PLACE = -65540  # of a device code
 
 
 class CodeKind(StrEnum):
@@ -89,14 +86,26 @@ class Claimed:
 
     kind: CodeKind
     subject: str
-    key_id: str  # of the issuer, for a pass; "" for a personal code
-    token: bytes
-    claims: Mapping[int, Any]
+    signed: Signed
+
+    @property
+    def key_id(self) -> str:
+        """Of the issuer, for a pass; "" for a personal code."""
+        return self.signed.key_id
+
+    @property
+    def claims(self) -> Mapping[int, Any]:
+        """The claims as they came, of any type."""
+        return self.signed.claims
 
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """A code whose signature is verified. Times are Unix seconds, UTC; a digest names this very code."""
+    """A code whose signature is verified. Times are Unix seconds, UTC.
+
+    digest: of the signed bytes, so it names this very code. audience: the only place it may be shown at, as
+    whoever made it said; "" for any.
+    """
 
     kind: CodeKind
     subject: str
@@ -108,14 +117,7 @@ class Code:
     pass_kind: PassKind | None = None
     places: tuple[str, ...] = ()  # a pass may name the only places it is good for
     declaration: Declaration | None = None
-
-
-class CodeRefused(CampusgateError, ValueError):
-    """Raised when a text is no campus code or its signature is not the right one; `reason` says which."""
-
-    def __init__(self, reason: Reason, detail: str) -> None:
-        self.reason = reason
-        super().__init__(f"{reason}: {detail}")
+    audience: str = ""
 
 
 def parse(text: str) -> Claimed:
@@ -126,41 +128,24 @@ def parse(text: str) -> Claimed:
         raise CodeRefused(Reason.CODE_OVERSIZE, f"{len(text)} characters; at most {MAX_TEXT}")
     try:
         token = base45.b45decode(text[len(PREFIX) :])
-        stream = io.BytesIO(token)
-        tag = cbor2.load(stream)
-        trailing = stream.read(1)
-        protected, unprotected, payload, _signature = tag.value
-        header = cbor2.loads(protected)
-        claims = cbor2.loads(payload)
-        subject, key_id = claims[Claim.SUB], header.get(4, unprotected.get(4, b""))
     except Exception as error:
-        raise CodeRefused(Reason.CODE_DAMAGED, f"is not a COSE_Sign1 with claims: {error!r:.80}") from error
-    if tag.tag != 18 or trailing or not isinstance(claims, dict) or not isinstance(header, dict):
-        raise CodeRefused(Reason.CODE_DAMAGED, "is not a tagged COSE_Sign1")
-    algorithm = header.get(1)
-    if type(algorithm) is not int or algorithm != ES256:  # CBOR has numbers that raise when compared
-        raise CodeRefused(Reason.CODE_UNSUPPORTED, f"algorithm {algorithm!r:.20} is not ES256")
-    if 2 in header:  # "crit": what must be understood here is not (RFC 9052, section 3.1)
-        raise CodeRefused(Reason.CODE_UNSUPPORTED, "has critical header parameters")
-    if not isinstance(subject, str) or not 1 <= len(subject) <= MAX_SUBJECT or not isinstance(key_id, bytes):
-        raise CodeRefused(Reason.CODE_DAMAGED, "sub or kid is malformed")
-    kind = CodeKind.PASS if key_id else CodeKind.PERSONAL
-    return Claimed(kind, subject, key_id.hex(), token, claims)
+        raise CodeRefused(Reason.CODE_DAMAGED, f"is not base45: {error!r:.80}") from error
+    signed = take_apart(token, algorithm=ES256)
+    subject = signed.claims.get(Claim.SUB)
+    if not isinstance(subject, str) or not 1 <= len(subject) <= MAX_SUBJECT:
+        raise CodeRefused(Reason.CODE_DAMAGED, "sub is malformed")
+    return Claimed(CodeKind.PASS if signed.key_id else CodeKind.PERSONAL, subject, signed)
 
 
 def verify(claimed: Claimed, key: EllipticCurvePublicKey) -> Code:
     """`claimed` as a Code if `key` signed it and its claims have the right types. Raises: CodeRefused."""
-    try:
-        cose_key = COSEKey.from_pem(public_pem(key), kid=bytes.fromhex(claimed.key_id), alg="ES256")
-        COSE.new().decode(claimed.token, cose_key)
-    except (CWTError, ValueError, TypeError) as error:
-        raise CodeRefused(Reason.CODE_FORGED, "signature does not verify") from error
+    check(claimed.signed, key)
     claims = claimed.claims
     try:
         return Code(
             kind=claimed.kind,
             subject=claimed.subject,
-            digest=hashlib.sha256(claimed.token).hexdigest(),
+            digest=claimed.signed.digest,
             issued_at=_time(claims, Claim.IAT, needed=claimed.kind is CodeKind.PERSONAL),
             not_before=_time(claims, Claim.NBF),
             expires_at=_time(claims, Claim.EXP, needed=claimed.kind is CodeKind.PASS),
@@ -168,6 +153,7 @@ def verify(claimed: Claimed, key: EllipticCurvePublicKey) -> Code:
             pass_kind=PassKind(claims[Claim.PASS_KIND]) if claimed.kind is CodeKind.PASS else None,
             places=_places(claims.get(Claim.PLACES, [])),
             declaration=_declaration(claims.get(Claim.DECLARATION)),
+            audience=place_name(claims[Claim.AUD]) if Claim.AUD in claims else "",
         )
     except (ValueError, TypeError, KeyError) as error:
         raise CodeRefused(Reason.CODE_DAMAGED, f"a claim is malformed: {error!r:.80}") from error
@@ -179,6 +165,13 @@ def _time(claims: Mapping[int, Any], claim: Claim, *, needed: bool = False) -> i
         return None
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**40:
         raise ValueError(f"claim {claim} is not a time")
+    return value
+
+
+def place_name(value: Any) -> str:
+    """`value` if it can be the name of a place. Raises: ValueError."""
+    if not isinstance(value, str) or not 1 <= len(value) <= MAX_PLACE:
+        raise ValueError("is not the name of a place")
     return value
 
 

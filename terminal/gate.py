@@ -18,7 +18,7 @@ from hw.thermal import Thermal
 from terminal.codes import Claimed, Code, CodeKind, CodeRefused, from_compressed, parse, verify
 from terminal.decision import Decision, Situation, decide
 from terminal.journal import Entry, Journal, JournalError
-from terminal.person import Person, masked
+from terminal.person import Person, shown
 from terminal.policy import Policy
 from terminal.portal import Portal
 from terminal.reasons import Reason, Verdict
@@ -35,11 +35,12 @@ class Answer:
     """What the person is told. seconds: from the frame's capture until the relay moved or stayed."""
 
     decision: Decision
-    name: str  # masked
+    name: str  # as much of it as the policy shows
     celsius: str
     seconds: float
     entry: Entry | None  # None when the record could not be written
     at: Moment
+    skew: int | None = None  # as in Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,7 @@ class Gate:
     ) -> None:
         self._place, self._shelf, self._journal = place, shelf, journal
         self._portal, self._thermal, self._clock = portal, thermal, clock
+        self.roster_refused = ""  # why the last lookup failed, until one succeeds
 
     def handle(self, sighting: Sighting) -> Answer:
         """Decide on `sighting`, record it, open if it is allowed, and say what came of it. Never raises."""
@@ -91,14 +93,18 @@ class Gate:
             person = roster.person(claimed.subject)
             code = verified(claimed, person, roster)
             last = self._journal.last_issued_at(code.subject, self._place)
+            floor = None if now.trusted else self._journal.newest_time()
         except RosterRefused as refused:
+            log.warning("lookup refused: %s", refused)
+            self.roster_refused = str(refused)
             return replace(look, situation=replace(look.situation, refused=refused.reason), policy=None)
         except CodeRefused as refused:
+            log.info("code refused: %s", refused)
             return replace(look, situation=replace(look.situation, refused=refused.reason))
         except JournalError as error:
             log.error("%s", error)
             return replace(look, situation=replace(look.situation, refused=Reason.JOURNAL_UNWRITABLE))
-        situation = replace(look.situation, code=code, person=person, last_issued_at=last)
+        situation = replace(look.situation, code=code, person=person, last_issued_at=last, floor=floor)
         return replace(look, situation=situation)
 
     def _conclude(self, sighting: Sighting, now: Moment, look: _Look, decision: Decision) -> Answer:
@@ -129,9 +135,10 @@ class Gate:
             except Exception:  # a pin that fails: the person must not wait for a gate that stays shut
                 log.exception("relay failed")
                 decision = Decision(Verdict.DENY, (Reason.TERMINAL_FAULT,), decision.notices)
-        name = masked(situation.person.name) if situation.person else ""
+        how = look.policy.names if look.policy else "masked"
+        name = shown(situation.person.name, how) if situation.person else ""
         seconds = answered_at - sighting.frame.captured_at
-        return Answer(decision, name, situation.reading.celsius, seconds, entry, now)
+        return Answer(decision, name, situation.reading.celsius, seconds, entry, now, record.skew)
 
 
 def verified(claimed: Claimed, person: Person | None, roster: Roster) -> Code:

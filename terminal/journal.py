@@ -49,6 +49,7 @@ class Journal:
         self._path, self._device = path, device
         self._central_key, self._state_key = central_key, state_key
         self._lock = threading.Lock()
+        self._trusted_time: datetime | None = None  # see newest_time; None until it was looked for
         with self._errors("open"):
             path.parent.mkdir(parents=True, exist_ok=True)
             # No implicit transactions: each begins and commits where the code says so.
@@ -84,7 +85,10 @@ class Journal:
                 self._db.execute("update head set sequence = ?, digest = ?", [entry.sequence, entry.digest])
                 if issued_at is not None:
                     person = self._person(record.claimed_subject, record.place)
-                    self._db.execute("insert or replace into seen values (?, ?, ?)", [person, issued_at, now])
+                    # A clock that is behind must not have the code forgotten as soon as it is set right.
+                    until = max(now, issued_at)
+                    row = [person, issued_at, until]
+                    self._db.execute("insert or replace into seen values (?, ?, ?)", row)
                     self._db.execute("delete from seen where at < ?", [now - FORGET_AFTER])
                 self._db.execute("commit")
             except BaseException:
@@ -92,6 +96,8 @@ class Journal:
                     self._db.execute("rollback")
                 raise
             self.head = entry
+            if event.clock_trusted and self._trusted_time is not None:
+                self._trusted_time = event.time
             return entry
 
     def last_issued_at(self, subject: str, place: str) -> int | None:
@@ -110,8 +116,13 @@ class Journal:
         Raises: JournalError.
         """
         with self._lock, self._errors("read"):
-            rows = self._db.execute("select event from entry order by sequence desc")
-            return next((event.time for (text,) in rows if (event := parse_event(text)).clock_trusted), None)
+            if self._trusted_time is None:  # kept: without a trusted clock every scan asks
+                events = (
+                    parse_event(text)
+                    for (text,) in self._db.execute("select event from entry order by sequence desc")
+                )
+                self._trusted_time = next((event.time for event in events if event.clock_trusted), None)
+            return self._trusted_time
 
     def close(self) -> None:
         """Close the file."""

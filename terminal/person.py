@@ -7,10 +7,24 @@ import json
 import re
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 SUBJECT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 """What a person's number may look like: it goes into file names, codes and JSON unescaped."""
+
+
+NameDisplay = Literal["masked", "family", "hidden", "full"]
+"""How much of a name a gate shows: see `shown`."""
+
+# Family names of two characters, the commonest of 百家姓; every other Chinese family name has one.
+_COMPOUND = frozenset(
+    re.findall(
+        "..",
+        "欧阳太史端木上官司马东方独孤南宫万俟闻人夏侯诸葛尉迟公羊赫连澹台皇甫宗政濮阳公冶太叔申屠公孙慕容"
+        "仲孙钟离长孙宇文司徒鲜于司空闾丘子车亓官司寇巫马公西颛孙壤驷公良漆雕乐正宰父谷梁拓跋夹谷轩辕令狐"
+        "段干百里呼延东郭南门羊舌微生梁丘左丘东门西门第五",
+    )
+)
 
 
 class PersonKind(StrEnum):
@@ -27,27 +41,38 @@ class Status(StrEnum):
 
     ACTIVE = "active"
     SUSPENDED = "suspended"
+    REVOKED = "revoked"  # for good: no import brings them back
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """One person of the roster. keys: compressed P-256 points (33 bytes each) of the person's phones."""
+    """One person of the roster.
+
+    keys: compressed P-256 points (33 bytes each) of the person's phones. valid_from, valid_until: Unix
+    seconds, from the first until just before the second; None has no bound.
+    """
 
     subject: str
     name: str
     kind: PersonKind
     status: Status = Status.ACTIVE
     keys: tuple[bytes, ...] = ()
+    valid_from: int | None = None
+    valid_until: int | None = None
 
     def to_line(self) -> bytes:
         """The person's roster line, without its end; `sub` comes first, so that a lookup need not parse."""
-        document = {
+        document: dict[str, Any] = {
             "sub": self.subject,
             "name": self.name,
             "kind": str(self.kind),
             "status": str(self.status),
             "keys": [base64.urlsafe_b64encode(key).decode("ascii") for key in self.keys],
         }
+        if self.valid_from is not None:
+            document["from"] = self.valid_from
+        if self.valid_until is not None:
+            document["until"] = self.valid_until
         return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
 
     @classmethod
@@ -61,6 +86,8 @@ class Person:
                 kind=PersonKind(document["kind"]),
                 status=Status(document["status"]),
                 keys=tuple(base64.urlsafe_b64decode(key) for key in document["keys"]),
+                valid_from=_time(document.get("from")),
+                valid_until=_time(document.get("until")),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"malformed roster line: {error!r:.80}") from error
@@ -76,6 +103,31 @@ def find_line(shard: bytes, subject: str) -> bytes | None:
         return None
     end = shard.find(b"\n", start)
     return shard[start:end] if end >= 0 else None
+
+
+def _time(value: Any) -> int | None:
+    if value is not None and type(value) is not int:
+        raise ValueError("from or until is not a time")
+    return value
+
+
+def shown(name: str, how: NameDisplay) -> str:
+    """`name` as a gate shows it under a policy of `how`.
+
+    "masked" gives "张*" and "L*** W***"; "family" gives "欧阳", and of a name in other letters the last word
+    (a single word stays masked); "hidden" gives ""; "full" gives all of it.
+    """
+    if how == "hidden":
+        return ""
+    if how == "full":
+        return name
+    if how == "family":
+        words = name.split()
+        if len(words) > 1:
+            return words[-1]
+        if words and "\u3400" <= words[0][0] <= "\u9fff" and len(words[0]) > 1:
+            return words[0][:2] if words[0][:2] in _COMPOUND and len(words[0]) > 2 else words[0][0]
+    return masked(name)
 
 
 def masked(name: str) -> str:

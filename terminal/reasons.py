@@ -33,8 +33,13 @@ class Reason(StrEnum):
     CODE_NOT_YET_VALID = "code.not-yet-valid"
     CODE_EXPIRED = "code.expired"
     CODE_WRONG_PLACE = "code.wrong-place"
+    CODE_OTHER_PLACE = "code.other-place"
+    CODE_UNBOUND = "code.unbound"
     PERSON_UNKNOWN = "person.unknown"
     PERSON_SUSPENDED = "person.suspended"
+    PERSON_REVOKED = "person.revoked"
+    PERSON_EXPIRED = "person.expired"
+    PERSON_NOT_YET_VALID = "person.not-yet-valid"
     PERSON_NOT_ADMITTED = "person.not-admitted"
     HEALTH_FEVER = "health.fever"
     HEALTH_DECLARED = "health.declared"
@@ -43,6 +48,11 @@ class Reason(StrEnum):
     ROSTER_MISSING = "roster.missing"
     ROSTER_ALTERED = "roster.altered"
     ROSTER_EXPIRED = "roster.expired"
+    ROSTER_ROLLED_BACK = "roster.rolled-back"
+    ROSTER_SWAPPED = "roster.swapped"
+    ROSTER_OVERSIZE = "roster.oversize"
+    ROSTER_WRONG_KEYS = "roster.wrong-keys"
+    ROSTER_STALE = "roster.stale"
     POLICY_MISSING = "policy.missing"
     JOURNAL_UNWRITABLE = "journal.unwritable"
     CAMERA_UNAVAILABLE = "camera.unavailable"
@@ -85,8 +95,17 @@ SENTENCES: dict[Reason, Sentence] = {
     Reason.CODE_NOT_YET_VALID: Sentence("凭证尚未生效", "Pass not valid yet", *_ATTENDANT),
     Reason.CODE_EXPIRED: Sentence("凭证已过期", "Pass has expired", *_ATTENDANT),
     Reason.CODE_WRONG_PLACE: Sentence("凭证不适用于此处", "Pass not valid here", *_ATTENDANT),
+    Reason.CODE_OTHER_PLACE: Sentence(
+        "此码用于其他地点", "Code is for another place", "请扫描此处设备码", "Scan the code on this screen"
+    ),
+    Reason.CODE_UNBOUND: Sentence(
+        "请先扫描设备码", "Scan this terminal first", "请扫描此处设备码", "Scan the code on this screen"
+    ),
     Reason.PERSON_UNKNOWN: Sentence("查无此人", "Person not found", *_ATTENDANT),
     Reason.PERSON_SUSPENDED: Sentence("通行权限已停用", "Access suspended", *_ATTENDANT),
+    Reason.PERSON_REVOKED: Sentence("通行权限已取消", "Access revoked", *_ATTENDANT),
+    Reason.PERSON_EXPIRED: Sentence("通行权限已到期", "Access has expired", *_ATTENDANT),
+    Reason.PERSON_NOT_YET_VALID: Sentence("通行权限尚未生效", "Access not valid yet", *_ATTENDANT),
     Reason.PERSON_NOT_ADMITTED: Sentence("无此处通行权限", "Not admitted here", *_ATTENDANT),
     Reason.HEALTH_FEVER: Sentence(
         "体温偏高", "High temperature", "请到一旁休息并联系校医", "Please step aside and see the nurse"
@@ -101,6 +120,11 @@ SENTENCES: dict[Reason, Sentence] = {
     Reason.ROSTER_MISSING: Sentence("名册未就绪", "Roster not available", *_WAIT),
     Reason.ROSTER_ALTERED: Sentence("名册校验失败", "Roster failed verification", *_WAIT),
     Reason.ROSTER_EXPIRED: Sentence("名册已过期", "Roster has expired", *_WAIT),
+    Reason.ROSTER_ROLLED_BACK: Sentence("名册被替换为旧版", "Roster was rolled back", *_WAIT),
+    Reason.ROSTER_SWAPPED: Sentence("名册文件错位", "Roster files are swapped", *_WAIT),
+    Reason.ROSTER_OVERSIZE: Sentence("名册文件过大", "Roster is too large", *_WAIT),
+    Reason.ROSTER_WRONG_KEYS: Sentence("名册签名单位不符", "Roster signed by a stranger", *_WAIT),
+    Reason.ROSTER_STALE: Sentence("名册久未更新", "Roster too old for visitors", *_ATTENDANT),
     Reason.POLICY_MISSING: Sentence("通行规则未就绪", "Policy not available", *_WAIT),
     Reason.JOURNAL_UNWRITABLE: Sentence("无法保存记录", "Cannot write records", *_WAIT),
     Reason.CAMERA_UNAVAILABLE: Sentence("摄像头异常", "Camera not working", *_WAIT),
@@ -114,5 +138,6 @@ class Notice(StrEnum):
     """What is noted besides the verdict, for central and staff."""
 
     CLOCK_UNTRUSTED = "clock-untrusted"
+    LAST_TRUSTED_TIME = "last-trusted-time"  # a personal code was judged by it, not by the time now
     ROSTER_OLD = "roster-old"
     NO_TEMPERATURE = "no-temperature"

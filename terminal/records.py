@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
 from config.errors import CampusgateError
 from hw.thermal import Reading, degrees
-from terminal.codes import Code
+from terminal.codes import Code, CodeKind
 from terminal.decision import Decision
 
 SCAN = "campusgate.scan.v1"
@@ -47,6 +47,16 @@ class Record:
     code: Code | None = None
     reading: Reading | None = None
 
+    @property
+    def skew(self) -> int | None:
+        """Issue time of a personal code minus the terminal's time, seconds; None when nothing is to compare.
+
+        A phone that shows a code for a while makes it up to so much less than its clock is off.
+        """
+        if self.code is None or self.code.kind is not CodeKind.PERSONAL or not self.clock_trusted:
+            return None
+        return (self.code.issued_at or 0) - int(self.happened_at.timestamp())
+
     def to_document(self) -> dict[str, Any]:
         """The record as the JSON object that is sealed. Temperatures are degrees Celsius as "36.5" (R18)."""
         document: dict[str, Any] = {
@@ -61,6 +71,10 @@ class Record:
             document["code"] = {"kind": str(self.code.kind), "digest": self.code.digest}
             if self.code.issued_at is not None:
                 document["code"]["issued_at"] = self.code.issued_at
+            if self.skew is not None:
+                document["code"]["skew"] = self.skew
+            if self.code.audience:
+                document["code"]["audience"] = self.code.audience
             if declaration := self.code.declaration:
                 document["declared"] = {
                     "celsius": degrees(declaration.decidegrees),

@@ -7,42 +7,17 @@ never decides a word, and keeps nothing between frames but what it can compute a
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from math import cos, pi, sin
 
-import cv2
-import numpy as np
 import pygame
 from pygame import Rect, Surface
 
+from terminal.screen.figures import PALETTES, Palette, qr, symbol, viewfinder
 from terminal.screen.fonts import Colour, Fitted, Fonts
-from terminal.screen.view import Mode, Picture, View
+from terminal.screen.view import Mode, View
 
-Point = tuple[float, float]
-
-
-@dataclass(frozen=True)
-class Palette:
-    """Colours of one mode; ink stands on ground and panel, soft on ground and band."""
-
-    ground: Colour
-    ink: Colour
-    soft: Colour
-    panel: Colour
-    band: Colour
-
-
-_WHITE = (255, 255, 255)
-PALETTES = {
-    Mode.IDLE: Palette((13, 22, 38), (246, 249, 253), (176, 194, 216), (25, 40, 64), (7, 13, 24)),
-    Mode.ALLOW: Palette((0, 118, 62), _WHITE, (222, 245, 231), (0, 91, 47), (0, 78, 41)),
-    Mode.DENY: Palette((190, 18, 38), _WHITE, (255, 228, 230), (148, 10, 27), (126, 8, 23)),
-    Mode.REFER: Palette((255, 193, 20), (36, 24, 0), (58, 40, 0), (255, 219, 118), (232, 168, 0)),
-    Mode.FAULT: Palette((66, 82, 104), _WHITE, (224, 231, 240), (48, 61, 80), (38, 49, 66)),
-}
-_FRAME = (94, 205, 255)  # the viewfinder's corners
+_CODE_SHARE = 0.56  # of the short way of the column that the device code may take
 
 
 @dataclass(frozen=True)
@@ -64,11 +39,15 @@ class Block:
 
 @dataclass(frozen=True)
 class Layout:
-    """Where everything stands: the symbol or camera picture, the band at the bottom, the texts."""
+    """Where everything stands: the symbol or camera picture, the band at the bottom, the texts.
+
+    code: the device code for phones to scan, when there is one and it has room.
+    """
 
     figure: Rect
     band: Rect
     blocks: tuple[Block, ...]
+    code: Rect | None = None
 
 
 @lru_cache(maxsize=8)
@@ -90,7 +69,21 @@ def layout(size: tuple[int, int], view: View, fonts: Fonts) -> Layout:
         room = Rect(body.topleft, (body.width, round(body.height * (0.56 if idle else 0.40))))
         column = Rect(body.left, room.bottom + gap, body.width, body.bottom - room.bottom - gap)
     figure = Rect(0, 0, *((4, 3) if idle else (1, 1))).fit(room)
-    return Layout(figure, band, (*_column(column, view, fonts, not wide), *footer))
+    code = _device_code(column, view, wide)
+    if code and wide:
+        column.height = code.top - gap // 2 - column.top
+    elif code:
+        column.width = code.left - gap - column.left
+    return Layout(figure, band, (*_column(column, view, fonts, not wide), *footer), code)
+
+
+def _device_code(area: Rect, view: View, wide: bool) -> Rect | None:
+    """The bottom right corner of `area` for the device code, as large as leaves the texts their room."""
+    if not view.device_code or view.mode is not Mode.IDLE:
+        return None
+    room = min(area.width, round(area.height * _CODE_SHARE)) if wide else min(area.height, area.width // 2)
+    picture = qr(view.device_code, room)
+    return picture.get_rect(bottomright=area.bottomright) if picture else None
 
 
 def _column(area: Rect, view: View, fonts: Fonts, centred: bool) -> list[Block]:
@@ -196,9 +189,11 @@ def draw(surface: Surface, view: View, fonts: Fonts) -> None:
     surface.fill(palette.ground)
     surface.fill(palette.band, plan.band)
     if view.mode is Mode.IDLE:
-        _viewfinder(surface, plan.figure, view.preview, palette)
+        viewfinder(surface, plan.figure, view.preview, palette)
     else:
         surface.blit(symbol(view.mode, plan.figure.width), plan.figure)
+    if plan.code and (picture := qr(view.device_code, plan.code.width)):
+        surface.blit(picture, plan.code)
     for block in plan.blocks:
         if block.panel:
             pygame.draw.rect(surface, block.behind, block.panel, border_radius=block.panel.height // 2)
@@ -207,94 +202,3 @@ def draw(surface: Surface, view: View, fonts: Fonts) -> None:
             picture = fonts.render(line, block.text.px, block.text.bold, block.colour)
             spare = block.rect.width - picture.get_width() if block.centred else 0
             surface.blit(picture, (block.rect.left + spare // 2, block.rect.top + index * high))
-
-
-def _viewfinder(surface: Surface, frame: Rect, preview: Picture | None, palette: Palette) -> None:
-    side = round(frame.height * 0.74)
-    aim = Rect(0, 0, side, side).move_to(center=frame.center)
-    if preview is None or not preview.size:
-        pygame.draw.rect(surface, palette.panel, frame)
-        _code(surface, aim.inflate(-side // 2, -side // 2), palette)
-    else:
-        inner = aim.move(-frame.left, -frame.top)
-        picture = _mirrored(preview, frame.size)
-        surface.blit(pygame.image.frombuffer(picture.tobytes(), frame.size, "RGB"), frame)
-        # Dimmed around the aim: the eye, and then the hand, go to the bright square.
-        shade = Surface(frame.size, pygame.SRCALPHA)
-        shade.fill((*palette.ground, 150))
-        shade.fill((0, 0, 0, 0), inner)
-        surface.blit(shade, frame)
-    thick, arm = max(3, side // 40), side // 5
-    for x, dx in ((aim.left, 1), (aim.right, -1)):
-        for y, dy in ((aim.top, 1), (aim.bottom, -1)):
-            _stroke(surface, _FRAME, [(x + dx * arm, y), (x, y), (x, y + dy * arm)], thick)
-
-
-def _mirrored(preview: Picture, size: tuple[int, int]) -> Picture:
-    """The preview's middle in RGB, turned left to right, filling the size without being stretched."""
-    rows, columns = preview.shape[:2]
-    scale = max(size[0] / columns, size[1] / rows)
-    wide, high = min(columns, round(size[0] / scale)), min(rows, round(size[1] / scale))
-    top, left = (rows - high) // 2, (columns - wide) // 2
-    picture = cv2.resize(preview[top : top + high, left : left + wide], size)
-    colours = cv2.COLOR_GRAY2RGB if picture.ndim == 2 else cv2.COLOR_BGR2RGB
-    return np.asarray(cv2.flip(cv2.cvtColor(picture, colours), 1), dtype=np.uint8)
-
-
-def _code(surface: Surface, area: Rect, palette: Palette) -> None:
-    """A QR code as a picture of itself (seven by seven, of no content) where the camera shows nothing."""
-    cell = area.width // 7
-    for x, y in ((0, 0), (4, 0), (0, 4)):
-        eye = Rect(area.left + x * cell, area.top + y * cell, 3 * cell, 3 * cell)
-        pygame.draw.rect(surface, palette.soft, eye, width=max(2, cell // 2), border_radius=cell // 3)
-        surface.fill(palette.soft, Rect(eye.left + cell, eye.top + cell, cell, cell))
-    for x, y in ((4, 4), (6, 4), (5, 5), (4, 6), (6, 6)):
-        surface.fill(palette.soft, Rect(area.left + x * cell, area.top + y * cell, cell, cell))
-
-
-@lru_cache(maxsize=8)
-def symbol(mode: Mode, side: int) -> Surface:
-    """The sign of a mode on a transparent square (side in pixels): outline and mark both tell it."""
-    ink, mark = PALETTES[mode].ink, PALETTES[mode].ground
-    fine = 3 * side  # drawn large and scaled down, which smooths the edges
-    big = Surface((fine, fine), pygame.SRCALPHA)
-    big.fill((*ink, 0))
-
-    def at(*points: Point) -> list[Point]:
-        return [(x * fine, y * fine) for x, y in points]
-
-    if mode is Mode.DENY:
-        corners = [(turn + 0.5) * pi / 4 for turn in range(8)]
-        pygame.draw.polygon(big, ink, at(*((0.5 + 0.5 * cos(a), 0.5 + 0.5 * sin(a)) for a in corners)))
-        for line in (((0.32, 0.32), (0.68, 0.68)), ((0.68, 0.32), (0.32, 0.68))):
-            _stroke(big, mark, at(*line), 0.12 * fine)
-    elif mode is Mode.REFER:
-        triangle = at((0.5, 0.10), (0.95, 0.88), (0.05, 0.88))
-        pygame.draw.polygon(big, ink, triangle)
-        _stroke(big, ink, [*triangle, triangle[0]], 0.10 * fine)
-        _stroke(big, mark, at((0.5, 0.36), (0.5, 0.60)), 0.11 * fine)
-        _stroke(big, mark, at((0.5, 0.77)), 0.12 * fine)
-    elif mode is Mode.FAULT:
-        pygame.draw.rect(big, ink, Rect(0, 0, fine, fine), border_radius=round(0.2 * fine))
-        _stroke(big, mark, at((0.64, 0.36), (0.27, 0.73)), 0.16 * fine)
-        pygame.draw.circle(big, mark, at((0.64, 0.36))[0], 0.21 * fine)
-        _stroke(big, ink, at((0.66, 0.34), (0.86, 0.14)), 0.15 * fine)
-        _stroke(big, ink, at((0.27, 0.73)), 0.07 * fine)
-    else:
-        pygame.draw.circle(big, ink, (fine / 2, fine / 2), fine / 2)
-        _stroke(big, mark, at((0.27, 0.52), (0.44, 0.69), (0.74, 0.34)), 0.13 * fine)
-    return pygame.transform.smoothscale(big, (side, side))
-
-
-def _stroke(surface: Surface, colour: Colour, points: Iterable[Point], thick: float) -> None:
-    """A line with round ends and joints, `thick` pixels wide; a single point gives a dot."""
-    before: Point | None = None
-    for x, y in points:
-        pygame.draw.circle(surface, colour, (x, y), thick / 2)
-        if before and before != (x, y):
-            across = pygame.Vector2(x - before[0], y - before[1]).rotate(90)
-            across.scale_to_length(thick / 2)
-            (a, b), (dx, dy) = before, across
-            quad = [(a + dx, b + dy), (x + dx, y + dy), (x - dx, y - dy), (a - dx, b - dy)]
-            pygame.draw.polygon(surface, colour, quad)
-        before = (x, y)

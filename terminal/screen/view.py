@@ -71,6 +71,9 @@ class View:
     notices: tuple[str, ...] = ()
     """Small lines for the staff; one in two languages is written "english / 中文"."""
 
+    device_code: str = ""
+    """What phones may scan from the screen, as text; drawn as a QR code where there is room for one."""
+
     preview: Picture | None = field(default=None, compare=False, repr=False)
     """The camera's picture as taken, grey (rows, columns) or BGR (rows, columns, 3).
 

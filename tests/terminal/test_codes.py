@@ -71,7 +71,37 @@ def test_a_personal_code_comes_back_as_the_phone_made_it(declaration: Declaratio
     code = verify(claimed, PHONE.public_key())
     assert (code.subject, code.issued_at, code.declaration) == ("S20240001", AT, declaration)
     assert (code.pass_kind, code.expires_at, code.places) == (None, None, ())
-    assert code.digest == hashlib.sha256(token_of(text)).hexdigest()
+    protected, _unprotected, payload, _signature = cbor2.loads(token_of(text)).value
+    structure = cbor2.dumps(["Signature1", protected, b"", payload])
+    assert code.digest == hashlib.sha256(structure).hexdigest()
+    assert code.audience == ""
+
+
+def test_one_code_has_one_digest_whatever_is_not_signed() -> None:
+    text = code_of("S1")
+    digest = verify(parse(text), PHONE.public_key()).digest
+    protected, _unprotected, payload, signature = cbor2.loads(token_of(text)).value
+    order = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551  # of P-256
+    twin = signature[:32] + (order - int.from_bytes(signature[32:], "big")).to_bytes(32, "big")
+    for unprotected in ({}, {99: 1}, {"note": b"x" * 40}, {1: -8}, {2: [99]}, {3: 60}, {33: b"certificate"}):
+        for other in (signature, twin):
+            token = cbor2.dumps(cbor2.CBORTag(18, [protected, unprotected, payload, other]))
+            assert verify(parse(text_of(token)), PHONE.public_key()).digest == digest
+    again = verify(parse(code_of("S1")), PHONE.public_key()).digest  # signed anew, by another random number
+    assert again == digest
+    assert verify(parse(code_of("S1", age=1)), PHONE.public_key()).digest != digest
+
+
+@pytest.mark.parametrize("kid", [b"", bytes.fromhex(key_id(ISSUER.public_key()))])
+def test_unsigned_bytes_do_not_make_a_pass_of_a_personal_code(kid: bytes) -> None:
+    protected, _unprotected, payload, signature = cbor2.loads(token_of(code_of("S1"))).value
+    token = cbor2.dumps(cbor2.CBORTag(18, [protected, {4: kid}, payload, signature]))
+    assert refusal(text_of(token)) is Reason.CODE_DAMAGED
+
+
+def test_a_code_may_be_bound_to_a_place() -> None:
+    text = personal_code(PHONE, "S1", AT, audience="north-gate")
+    assert verify(parse(text), PHONE.public_key()).audience == "north-gate"
 
 
 @pytest.mark.parametrize("kind", list(PassKind))
@@ -193,6 +223,11 @@ def test_a_hostile_code_is_refused_for_its_own_reason(text: str, reason: Reason)
         {Claim.IAT: SIGNALLING_NAN},
         {Claim.NBF: "soon"},
         {Claim.EXP: -1},
+        {Claim.AUD: ""},
+        {Claim.AUD: 5},
+        {Claim.AUD: b"north-gate"},
+        {Claim.AUD: ["north-gate"]},
+        {Claim.AUD: "p" * 65},
         {Claim.PLACES: "north-gate"},
         {Claim.PLACES: [1]},
         {Claim.PLACES: ["p"] * 33},

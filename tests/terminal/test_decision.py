@@ -31,6 +31,7 @@ WELL = Reading(ThermalState.OK, 365)
 FINE = Situation("north-gate", NOW, code=PERSONAL, person=STUDENT, reading=WELL)
 LIBRARY = replace(FINE, place="library")
 NO_SYMPTOM = Symptom(0)
+LENIENT = POLICY.model_copy(update={"code": CodePolicy(untrusted_clock="last-trusted")})
 
 
 def declared(decidegrees: int | None = None, symptoms: Symptom = NO_SYMPTOM, contact: bool = False) -> Code:
@@ -132,7 +133,11 @@ def test_every_notice_has_its_cause() -> None:
     odd = replace(
         FINE, clock_trusted=False, roster_age=timedelta(days=1, seconds=1), reading=Reading(ThermalState.NONE)
     )
-    assert decide(odd, POLICY).notices == tuple(Notice)
+    assert decide(odd, POLICY).notices == tuple(n for n in Notice if n is not Notice.LAST_TRUSTED_TIME)
+    assert decide(replace(odd, floor=NOW), LENIENT).notices == tuple(Notice)
+    assert Notice.LAST_TRUSTED_TIME not in decide(replace(odd, floor=NOW), POLICY).notices
+    assert Notice.LAST_TRUSTED_TIME not in decide(odd, LENIENT).notices
+    assert Notice.LAST_TRUSTED_TIME not in decide(replace(odd, floor=NOW, code=CARD), LENIENT).notices
     assert decide(replace(FINE, roster_age=timedelta(days=1)), POLICY).notices == ()
 
 
@@ -153,11 +158,17 @@ _PLACES = st.builds(
     admits=st.lists(st.sampled_from(PersonKind), unique=True).map(tuple),
     accepts=st.lists(st.sampled_from(["personal", "card", "visitor"]), unique=True).map(tuple),
     thermal=st.booleans(),
+    requires_bound=st.booleans(),
 )
 _POLICIES = st.builds(
     Policy,
     places=st.fixed_dictionaries({"north-gate": _PLACES}),
-    code=st.builds(CodePolicy, fresh_seconds=st.integers(0, 99), skew_seconds=st.integers(0, 99)),
+    code=st.builds(
+        CodePolicy,
+        fresh_seconds=st.integers(0, 99),
+        skew_seconds=st.integers(0, 99),
+        untrusted_clock=st.sampled_from(["refuse", "last-trusted"]),
+    ),
     thermal=st.builds(
         ThermalPolicy,
         fever_decidegrees=st.integers(350, 420),
@@ -183,6 +194,7 @@ _CODES = st.builds(
     pass_kind=st.one_of(st.none(), st.sampled_from(PassKind)),
     places=st.sampled_from([(), ("north-gate",), ("library",)]),
     declaration=st.one_of(st.none(), _DECLARATIONS),
+    audience=st.sampled_from(["", "north-gate", "library"]),
 )
 _PERSONS = st.builds(
     Person, st.just("S1"), st.just("张伟"), st.sampled_from(PersonKind), st.sampled_from(Status)
@@ -201,6 +213,7 @@ _SITUATIONS = st.builds(
     person=st.one_of(_PERSONS, st.none()),
     reading=_READINGS,
     last_issued_at=_TIMES,
+    floor=st.one_of(st.none(), st.integers(-250, 250).map(lambda s: NOW + timedelta(seconds=s))),
     roster_age=st.timedeltas(),
 )
 # Mostly well: so that ALLOW, and what takes it away, is met often.
@@ -231,7 +244,8 @@ def test_any_situation_gives_one_decision_and_always_the_same(situation: Situati
 def test_nobody_is_allowed_who_is_suspended_or_refused_or_early(situation: Situation, policy: Policy) -> None:
     suspended = situation.person is not None and situation.person.status is Status.SUSPENDED
     personal = situation.code is not None and situation.code.kind is CodeKind.PERSONAL
-    untrusted = personal and not situation.clock_trusted
+    judged = policy.code.untrusted_clock == "last-trusted" and situation.floor is not None
+    untrusted = personal and not situation.clock_trusted and not judged
     if suspended or untrusted or situation.code is None or situation.refused:
         assert decide(replace(situation), policy).verdict is Verdict.DENY
 
@@ -253,6 +267,7 @@ def test_a_stricter_place_never_opens_a_gate(situation: Situation, policy: Polic
     stricter = place.model_copy(
         update={
             "admits": tuple(kind for kind in place.admits if kind is not removed),
+            "requires_bound": place.requires_bound or removed == "personal",
             "accepts": tuple(
                 kind for kind in place.accepts if kind != removed or isinstance(removed, PersonKind)
             ),

@@ -12,11 +12,13 @@ from hw.thermal import Reading, ThermalState, judged
 from sync.central.mint import personal_code
 from terminal.codes import PREFIX, Declaration, PassKind, Symptom
 from terminal.journal import JournalReader
+from terminal.policy import CodePolicy
 from terminal.portal import PortalState
 from terminal.reasons import Notice, Reason, Verdict
 from tests.terminal.world import (
     NOW,
     PHONES,
+    POLICY,
     SPARE_PHONE,
     STRANGER,
     Rig,
@@ -188,6 +190,54 @@ def test_without_a_trusted_clock_a_pass_opens_and_a_personal_code_does_not(rig: 
     events = JournalReader(rig.directory / "journal.db").after(0, records=9, size=10**6)
     assert [event.clock_trusted for event in events] == [False, False]
     assert rig.records()[0]["notices"] == ["clock-untrusted"]
+
+
+def test_a_place_may_demand_codes_made_for_it(own_town: Town, tmp_path: Path) -> None:
+    places = dict(POLICY.places)
+    places["library"] = places["library"].model_copy(update={"requires_bound": True})
+    own_town.publish(policy=POLICY.model_copy(update={"places": places}))
+    with rig_at("library", own_town, tmp_path) as rig:
+        assert_refused(rig, code_of("S1", age=3), Reason.CODE_UNBOUND, subject="S1")
+        elsewhere = personal_code(PHONES["S1"], "S1", AT - 2, audience="north-gate")
+        assert_refused(rig, elsewhere, Reason.CODE_OTHER_PLACE, subject="S1")
+        here = personal_code(PHONES["S1"], "S1", AT - 1, audience="library")
+        assert rig.show(here).decision.verdict is Verdict.ALLOW
+        assert rig.records()[-1]["code"]["audience"] == "library"
+
+
+def test_an_unbound_code_shown_at_another_place_is_let_in_there_too(town: Town, tmp_path: Path) -> None:
+    """What binding is for: without it two gates that are offline cannot know of each other."""
+    text, bound = code_of("S1", age=5), personal_code(PHONES["S1"], "S1", AT, audience="north-gate")
+    for place, expected in (("north-gate", Reason.OK), ("library", Reason.CODE_OTHER_PLACE)):
+        (tmp_path / place).mkdir()
+        with rig_at(place, town, tmp_path / place) as rig:
+            assert rig.show(text).decision.verdict is Verdict.ALLOW
+            assert rig.show(bound).decision.reasons == (expected,)
+
+
+def test_without_a_trusted_clock_the_policy_may_judge_by_the_newest_record(
+    own_town: Town, tmp_path: Path
+) -> None:
+    terms = CodePolicy(untrusted_clock="last-trusted")
+    own_town.publish(policy=POLICY.model_copy(update={"code": terms}))
+    with rig_at("north-gate", own_town, tmp_path) as rig:
+        rig.clock.wall, rig.clock.trusted = NOW.replace(year=1970), False
+        assert_refused(rig, code_of("S1"), Reason.CLOCK_UNTRUSTED, subject="S1")  # there is no such record
+        rig.clock.wall, rig.clock.trusted = NOW, True
+        assert rig.show(code_of("T1")).decision.verdict is Verdict.ALLOW
+        rig.restart()
+        rig.clock.wall, rig.clock.trusted = NOW.replace(year=1970), False
+        assert rig.show(code_of("S1", age=151)).decision.reasons == (Reason.CODE_STALE,)
+        answer = rig.show(code_of("S1", age=150))
+        assert answer.decision.verdict is Verdict.ALLOW
+        assert Notice.LAST_TRUSTED_TIME in answer.decision.notices
+        assert rig.show(code_of("S1", age=150)).decision.reasons == (Reason.CODE_REPLAYED,)
+        assert rig.records()[-2]["notices"] == ["clock-untrusted", "last-trusted-time"]
+        assert "skew" not in rig.records()[-2]["code"]
+        # The clock is set: what was used before stays used.
+        rig.clock.wall, rig.clock.trusted = NOW, True
+        assert rig.show(code_of("S10")).decision.verdict is Verdict.ALLOW
+        assert rig.show(code_of("S1", age=150)).decision.reasons == (Reason.CODE_REPLAYED,)
 
 
 def test_an_expired_roster_lets_nobody_in(rig: Rig) -> None:

@@ -125,6 +125,15 @@ def test_who_was_accepted_is_forgotten_after_a_day(path: Path) -> None:
     journal.close()
 
 
+def test_a_clock_that_was_behind_does_not_have_a_code_forgotten_when_it_is_set(path: Path) -> None:
+    journal = open_journal(path)
+    behind = NOW.replace(year=1970)
+    journal.append(scan_record(happened_at=behind, clock_trusted=False), issued_at=AT)
+    journal.append(scan_record(claimed_subject="S2"), issued_at=AT)
+    assert journal.last_issued_at("S1", "north-gate") == AT
+    journal.close()
+
+
 def test_the_newest_time_is_that_of_a_clock_that_was_trusted(path: Path) -> None:
     journal = open_journal(path)
     assert journal.newest_time() is None

@@ -32,11 +32,12 @@ from terminal.records import (
 )
 from tests.terminal.world import NOW, RECORD_KEY, scan_record
 
+AT = int(NOW.timestamp())
 DECLARED = Code(
     CodeKind.PERSONAL,
     "S1",
     "ab" * 32,
-    issued_at=1_790_000_000,
+    issued_at=AT - 7,
     declaration=Declaration(371, Symptom.COUGH | Symptom.FEVER, True),
 )
 FULL = scan_record(
@@ -69,10 +70,30 @@ def test_central_reads_what_the_terminal_sealed() -> None:
         "reasons": ["health.declared"],
         "notices": ["roster-old"],
         "subject": "S1",
-        "code": {"kind": "personal", "digest": "ab" * 32, "issued_at": 1_790_000_000},
+        "code": {"kind": "personal", "digest": "ab" * 32, "issued_at": AT - 7, "skew": -7},
         "declared": {"celsius": "37.1", "symptoms": ["cough", "fever"], "contact": True},
         "thermal": {"state": "ok", "celsius": "36.5"},
     }
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"code": None},
+        {"code": replace(DECLARED, kind=CodeKind.PASS)},
+        {"code": DECLARED, "clock_trusted": False},  # compared with what is not known, it says nothing
+    ],
+)
+def test_no_skew_is_recorded_where_none_was_measured(changes: dict[str, Any]) -> None:
+    assert "skew" not in unseal(sealed(scan_record(**changes)), RECORD_KEY).get("code", {})
+
+
+@given(st.integers(-10_000, 10_000), st.floats(0, 0.999))
+def test_the_recorded_skew_is_in_whole_seconds_the_phones_lead(skew: int, part: float) -> None:
+    at = NOW + timedelta(seconds=part)
+    record = scan_record(code=replace(DECLARED, issued_at=AT + skew, audience="north-gate"), happened_at=at)
+    code = record.to_document()["code"]
+    assert (code["skew"], code["audience"]) == (skew, "north-gate")
 
 
 def test_nobody_else_opens_a_record() -> None:

@@ -17,11 +17,15 @@ import cv2
 import numpy as np
 import pygame
 import pytest
+import zxingcpp
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from terminal.device_code import device_code
 from terminal.screen import draw as drawing
 from terminal.screen import fonts as typefaces
 from terminal.screen import window as windows
 from terminal.screen.draw import PALETTES, draw, layout, symbol
+from terminal.screen.figures import qr
 from terminal.screen.fonts import FontFile, Fonts, MissingFont, covers, find
 from terminal.screen.view import Mode, View
 from terminal.screen.window import Window
@@ -36,6 +40,13 @@ LONG_PLACE = {
 WAITING = "12 records waiting / 12 条待上传"
 ABSENT = "camera absent / 摄像头未连接"
 UNTRUSTED = "clock not trusted / 时钟不可信"
+DEVICE_CODE = device_code(
+    "https://central.school.example/c#",
+    device="north-gate-1",
+    place="north-gate",
+    issued_at=1_793_700_000,
+    key=Ed25519PrivateKey.from_private_bytes(bytes(32)),
+)
 IDLE = View(Mode.IDLE, "请出示校园码", "Show your campus code", **PLACE)
 VIEWS = {
     "idle": IDLE,
@@ -44,6 +55,15 @@ VIEWS = {
         advice_zh="将二维码对准摄像头",
         advice_en="Hold the QR code up to the camera",
         notices=(ABSENT, WAITING),
+    ),
+    "idle, device code": replace(IDLE, device_code=DEVICE_CODE),
+    "idle, device code, all words": replace(
+        IDLE,
+        **LONG_PLACE,
+        advice_zh="将二维码对准摄像头",
+        advice_en="Hold the QR code up to the camera",
+        notices=(ABSENT, WAITING),
+        device_code=DEVICE_CODE,
     ),
     "allow": View(Mode.ALLOW, "请通行", "Please pass", name="张*", celsius="36.5", **PLACE),
     "expired": View(
@@ -155,7 +175,8 @@ def test_everything_has_its_own_place_and_is_drawn_there(
         drawn = [used.render(line, block.text.px, block.text.bold, block.colour) for line in block.text.lines]
         assert max(line.get_width() for line in drawn) == block.rect.width, "measured is not what is drawn"
         assert max(line.get_height() for line in drawn) * len(drawn) <= block.rect.height
-    things = [("figure", plan.figure), *((b.role, b.panel or b.rect) for b in plan.blocks)]
+    corner = [("device code", plan.code)] if plan.code else []
+    things = [("figure", plan.figure), *corner, *((b.role, b.panel or b.rect) for b in plan.blocks)]
     for (first, one), (second, other) in itertools.combinations(things, 2):
         assert not one.colliderect(other), f"{first} and {second} overlap"
 
@@ -266,6 +287,35 @@ def test_fontconfig_is_asked_but_not_believed(
     assert find() == file
     program.write_text(f"#!/bin/sh\necho {latin}\n")
     assert find() is None
+
+
+@pytest.mark.parametrize("name", ["idle, device code", "idle, device code, all words"])
+@pytest.mark.parametrize("size", SIZES[1:], ids=str)
+def test_a_phone_reads_the_device_code_from_the_screen(
+    size: tuple[int, int], name: str, fonts: Fonts
+) -> None:
+    surface = pygame.Surface(size)
+    draw(surface, VIEWS[name], fonts)
+    plan = layout(size, VIEWS[name], fonts)
+    assert plan.code is not None
+    assert plan.code.right >= size[0] * 0.9, "it stands in the corner at the right"
+    assert plan.code.width <= min(size) // 2, "it is small beside what the gate asks for"
+    headline = next(block for block in plan.blocks if block.role == "headline_zh")
+    assert headline.text.px >= min(size) / 16
+    read = zxingcpp.read_barcodes(np.ascontiguousarray(pixels(surface).swapaxes(0, 1)))
+    assert [code.text for code in read] == [DEVICE_CODE]
+
+
+def test_a_screen_too_small_for_the_device_code_does_without(fonts: Fonts) -> None:
+    assert layout((320, 240), VIEWS["idle, device code"], fonts).code is None
+    assert qr(DEVICE_CODE, 100) is None
+    longest = qr(DEVICE_CODE, 10_000)
+    assert longest is not None
+
+
+@pytest.mark.parametrize("mode", [mode for mode in Mode if mode is not Mode.IDLE])
+def test_an_answer_shows_no_device_code(mode: Mode, fonts: Fonts) -> None:
+    assert layout((800, 480), replace(VIEWS["idle, device code"], mode=mode), fonts).code is None
 
 
 @pytest.mark.parametrize("colour", [False, True], ids=["grey", "BGR"])

@@ -28,7 +28,8 @@ from hw.relay import Relay
 from hw.thermal import Reading, judged
 from sync.central.mint import pass_code, personal_code
 from sync.central.publish import Repository
-from terminal.codes import ES256, PREFIX, PassKind, compressed
+from terminal.codes import PREFIX, PassKind, compressed
+from terminal.cose import ES256
 from terminal.decision import Decision
 from terminal.gate import Answer, Gate
 from terminal.journal import Journal, JournalReader
