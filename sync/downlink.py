@@ -2,7 +2,8 @@
 
 python-tuf's client verifies everything on the way. The mirror is changed so that a reader never sees half
 of an update: targets and versioned metadata are immutable files, made whole before timestamp.json, the only
-file that is replaced, points at them.
+file that is replaced, points at them. Only what changed is fetched, and what was fetched before an
+interruption is kept.
 """
 
 from __future__ import annotations
@@ -10,19 +11,22 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator
+from datetime import timedelta
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 import requests
 from tuf.api.exceptions import DownloadError, DownloadHTTPError, RepositoryError
-from tuf.api.metadata import Metadata, Targets
+from tuf.api.metadata import Metadata, TargetFile, Timestamp
 from tuf.ngclient import FetcherInterface, Updater
 
-from config.files import sync_directory, write_atomic
+from config.files import write_atomic
 from config.settings import Settings
 from sync.faults import Fault, SyncFault
 from sync.http import body, send
+from sync.mirror import Mirror
 from sync.protocol import TUF_METADATA, TUF_TARGETS
-from terminal.roster import target_file
+from terminal.roster_layout import INDEX, MANIFEST, POLICY, RECENT, Index, Manifest, shard_target, target_file
 
 log = logging.getLogger(__name__)
 
@@ -34,22 +38,22 @@ class Downlink:
 
     def __init__(self, settings: Settings, root: bytes, http: requests.Session) -> None:
         self._settings, self._root = settings, root
-        self._fetcher = _CentralFetcher(http, settings.central.timeout)
-        self._mirror = settings.roster
+        self.fetcher = _CentralFetcher(http, settings.central.timeout)
         self._trusted = settings.state / "sync-trust"
+        self._mirror = Mirror(settings.roster, self._trusted / "verified.json")
         self.version = 0
 
     def step(self) -> bool:
         """Fetch what is new, mend what was damaged; True when the mirror has changed. Raises: SyncFault."""
         url = self._settings.central.url
         try:
-            for directory in (self._trusted, self._mirror / "metadata", self._mirror / "targets"):
-                directory.mkdir(parents=True, exist_ok=True)
+            self._trusted.mkdir(parents=True, exist_ok=True)
+            self._mirror.make()
             client = Updater(
                 str(self._trusted),
                 url + TUF_METADATA,
                 target_base_url=url + TUF_TARGETS,
-                fetcher=self._fetcher,
+                fetcher=self.fetcher,
                 bootstrap=self._root,
             )
             client.refresh()
@@ -60,79 +64,133 @@ class Downlink:
             raise SyncFault(Fault.NOT_CENTRAL, f"roster: {error}") from error
         except RepositoryError as error:
             raise SyncFault(Fault.ROSTER, f"what central publishes does not verify: {error}") from error
+        except (ValueError, KeyError, TypeError) as error:
+            raise SyncFault(Fault.ROSTER, f"what central signed is malformed: {error}") from error
         except OSError as error:
-            raise SyncFault(Fault.ROSTER, f"{self._mirror}: cannot be written: {error.strerror}") from error
+            directory = self._mirror.directory
+            raise SyncFault(Fault.ROSTER, f"{directory}: cannot be written: {error.strerror}") from error
 
     def _mirror_all(self, client: Updater) -> bool:
         timestamp = (self._trusted / "timestamp.json").read_bytes()
-        current = self._mirror / "metadata" / "timestamp.json"
+        current = self._mirror.metadata / "timestamp.json"
         new = not current.exists() or current.read_bytes() != timestamp
-        mended = False
-        version = Metadata.from_bytes(timestamp).signed.version
-        targets = Metadata[Targets].from_file(str(self._trusted / "targets.json")).signed
-        for path, info in targets.targets.items():
-            file = target_file(self._mirror, info)
-            if client.find_cached_target(info, str(file)):
-                continue
-            file.parent.mkdir(parents=True, exist_ok=True)
-            temporary = file.with_name(f".{file.name}.part")
-            client.download_target(info, str(temporary))
-            with temporary.open("rb") as written:
-                os.fsync(written.fileno())
-            temporary.replace(file)
-            sync_directory(file.parent)
-            mended = True
-            log.debug("fetched %s", path)
-        if not (self._publish_metadata() or mended or new):
+        small: set[Path] = set()
+        changed = False
+        for path in (MANIFEST, POLICY, INDEX, RECENT):
+            info = client.get_targetinfo(path)
+            if info is None:
+                if path == RECENT:
+                    continue  # nothing has changed since everything was published
+                raise SyncFault(Fault.ROSTER, f"{path}: is not in the signed list of targets")
+            file = target_file(self._mirror.directory, info)
+            small.add(file)
+            if not client.find_cached_target(info, str(file)):
+                _fetch(client, info, file)
+                changed = True
+        index = self._index(client)
+        shards = 0
+        for shard, file in self._mirror.wanting(index):
+            _fetch(client, shard_target(shard), file)
+            self._mirror.note(shard, file)
+            shards += 1
+        if changed or shards:
+            os.sync()  # one for thousands of files: they are on disk before anything points at them
+        self._mirror.remember(index)
+        written, metadata = self._publish_metadata()
+        version = Metadata[Timestamp].from_bytes(timestamp).signed.version
+        if not (written or changed or shards or new):
             self.version = version
             return False
         # Written even when only something was mended: the terminal looks again when this file changes.
         write_atomic(current, timestamp)
         self.version = version
-        self._sweep({target_file(self._mirror, info) for info in targets.targets.values()})
-        log.info("roster version %d is on disk", self.version)
+        self._mirror.sweep(small | metadata, index, people=bool(shards))
+        log.info("roster version %d is on disk, %d shards fetched", self.version, shards)
         return True
 
-    def _publish_metadata(self) -> bool:
-        """Put the versioned metadata on the mirror; True when any was not there yet, or was damaged."""
-        written = False
-        metadata = self._mirror / "metadata"
-        for root in sorted((self._trusted / "root_history").iterdir()):
-            written |= _write_once(metadata / root.name, root.read_bytes())
-        for role in ("snapshot", "targets"):
-            data = (self._trusted / f"{role}.json").read_bytes()
-            name = f"{Metadata.from_bytes(data).signed.version}.{role}.json"
-            written |= _write_once(metadata / name, data)
-        return written
+    def _index(self, client: Updater) -> Index:
+        """The index on the mirror, whose digest has just been verified."""
+        data = []
+        for path in (MANIFEST, INDEX):
+            info = client.get_targetinfo(path)
+            if info is None:
+                raise SyncFault(Fault.ROSTER, f"{path}: is not in the signed list of targets")
+            data.append(target_file(self._mirror.directory, info).read_bytes())
+        return Index(data[1], Manifest.parse(data[0]).bits)
 
-    def _sweep(self, wanted: set[Path]) -> None:
-        """Remove targets older than the last version, which the terminal may still be reading."""
-        kept = self._mirror / "kept.txt"
-        previous = set(kept.read_text("utf-8").splitlines()) if kept.exists() else set()
-        names = {str(file.relative_to(self._mirror)) for file in wanted}
-        for file in (self._mirror / "targets").rglob("*"):
-            name = str(file.relative_to(self._mirror))
-            if file.is_file() and name not in names and name not in previous:
-                file.unlink(missing_ok=True)
-        write_atomic(kept, "\n".join(sorted(names)).encode())
+    def _publish_metadata(self) -> tuple[bool, set[Path]]:
+        """Put the versioned metadata on the mirror; whether any was new or damaged, and all."""
+        written = False
+        files: set[Path] = set()
+        for root in sorted((self._trusted / "root_history").iterdir()):
+            written |= _write_once(self._mirror.metadata / root.name, root.read_bytes())
+        for role in ("snapshot", "targets", "recent"):
+            trusted = self._trusted / f"{role}.json"
+            if role == "recent" and not trusted.exists():
+                continue  # a central without an overlay
+            data = trusted.read_bytes()
+            file = self._mirror.metadata / f"{Metadata.from_bytes(data).signed.version}.{role}.json"
+            written |= _write_once(file, data)
+            files.add(file)
+        return written, files
+
+
+def _fetch(client: Updater, info: TargetFile, file: Path) -> None:
+    """Fetch and verify one target; `file` is there whole or not at all, durable after the next os.sync()."""
+    temporary = file.with_name(f".{file.name}.part")
+    client.download_target(info, str(temporary))
+    temporary.replace(file)
 
 
 class _CentralFetcher(FetcherInterface):
-    """python-tuf's network side on our own session: same CA, same time limits, same names for faults."""
+    """python-tuf's network side on our own session: same CA, same time limits, same names for faults.
+
+    timestamp.json is asked for at every round: when central says that it has not changed, it is not sent.
+    """
 
     def __init__(self, http: requests.Session, timeout: float) -> None:
         self._http, self._timeout = http, timeout
+        self._known: dict[str, tuple[str, bytes]] = {}  # by URL: ETag and body
 
     def _fetch(self, url: str) -> Iterator[bytes]:
-        prepared = self._http.prepare_request(requests.Request("GET", url))
+        etag, known = self._known.get(url, ("", b""))
+        headers = {"If-None-Match": etag} if etag else {}
+        prepared = self._http.prepare_request(requests.Request("GET", url, headers=headers))
         response = send(self._http, prepared, self._timeout)
+        if response.status_code == 304 and etag:
+            response.close()
+            return iter([known])
         if response.status_code != 200:
             response.close()
             if response.status_code >= 500:
                 raise SyncFault(Fault.SERVER_ERROR, f"status {response.status_code} for the roster")
             # TUF itself asks for root versions that are not there yet.
             raise DownloadHTTPError(f"{url}: status {response.status_code}", response.status_code)
-        return body(response, limit=_MAX_FILE, seconds=self._timeout * 30)
+        pieces = body(response, limit=_MAX_FILE, seconds=self._timeout * 30)
+        if url.endswith("/timestamp.json") and (etag := _reliable_etag(response)):
+            return self._remembered(url, etag, pieces)
+        return pieces
+
+    def _remembered(self, url: str, etag: str, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        whole = b""
+        for piece in pieces:
+            whole += piece
+            yield piece
+        self._known[url] = (etag, whole)
+
+
+def _reliable_etag(response: requests.Response) -> str:
+    """The ETag, or "" when another body might have the same (RFC 9110, 8.8.2.2).
+
+    Many servers make it of size and second: a file changed twice within a second would seem unchanged.
+    """
+    etag = response.headers.get("ETag", "")
+    try:
+        changed = parsedate_to_datetime(response.headers["Last-Modified"])
+        sent = parsedate_to_datetime(response.headers["Date"])
+        return etag if sent - changed >= timedelta(seconds=2) else ""
+    except (KeyError, ValueError, TypeError):
+        return ""
 
 
 def _write_once(path: Path, data: bytes) -> bool:

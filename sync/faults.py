@@ -22,6 +22,7 @@ class Fault(StrEnum):
     NOT_CENTRAL = "not-central"  # something else answered: a captive portal, a redirect, HTML
     SERVER_ERROR = "server-error"  # 5xx
     REFUSED = "refused"  # 4xx with a problem document
+    REVOKED = "revoked"  # central takes nothing from this terminal any more
     GAP = "gap"  # central lacks records that this journal no longer has
     LYING_RECEIPT = "lying-receipt"  # acknowledges what was never sent
     JOURNAL = "journal"  # the journal cannot be read

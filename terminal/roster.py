@@ -3,97 +3,35 @@
 On disk lies a mirror of a TUF repository (consistent snapshots, so every file but timestamp.json is
 immutable); the sync daemon writes it, the terminal only reads. Opening it runs python-tuf's own client over
 the mirror, from the root of trust that provisioning put in place, and keeps the client's trusted state in a
-directory of the terminal's own, which is what stops a rollback. No step uses a network or trusts a file
-because of where it lies.
-
-Layout: metadata/ and targets/ as TUF says. Targets: manifest.json (issuers, shard bits, time of
-publication), policy.json, and people/PREFIX.jsonl: the people whose SHA-256 of their number starts with
-PREFIX, one line each.
+directory of the terminal's own, which is what stops a rollback, over reboots too. No step uses a network or
+trusts a file because of where it lies. ROSTER.md says why it is laid out as roster_layout.py has it.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
+import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from pydantic import ValidationError
-from tuf.api.exceptions import (
-    DownloadError,
-    DownloadHTTPError,
-    ExpiredMetadataError,
-    LengthOrHashMismatchError,
-    RepositoryError,
-)
-from tuf.api.metadata import Metadata, TargetFile, Timestamp
+from tuf.api.exceptions import DownloadError, DownloadHTTPError, RepositoryError
+from tuf.api.metadata import Metadata, Timestamp
 from tuf.ngclient import FetcherInterface, Updater, UpdaterConfig
 
-from config.errors import CampusgateError
-from terminal.codes import from_compressed, key_id
+from config.files import sync_directory
+from terminal import roster_layout as layout
 from terminal.person import SUBJECT, Person, find_line
 from terminal.policy import Policy
 from terminal.reasons import Reason
+from terminal.roster_layout import INDEX, MANIFEST, MAX_SHARD, MAX_SMALL, POLICY, RECENT, Index, Manifest
+from terminal.roster_refused import RosterRefused, refusal
 
-MANIFEST = "manifest.json"
-POLICY = "policy.json"
-MAX_BITS = 20
+_ROLES = ("root", "timestamp", "snapshot", "targets", layout.RECENT_ROLE)
 _MOST_METADATA = UpdaterConfig().targets_max_length  # bytes
-
-
-class RosterRefused(CampusgateError, ValueError):
-    """Raised when roster or policy are missing, altered, expired or rolled back; `reason` says which."""
-
-    def __init__(self, reason: Reason, detail: str) -> None:
-        self.reason = reason
-        super().__init__(f"{reason}: {detail}")
-
-
-@dataclass(frozen=True, slots=True)
-class Manifest:
-    """What the roster says of itself. issuers: public keys of pass issuers by key id."""
-
-    bits: int
-    people: int
-    published_at: datetime
-    issuers: dict[str, EllipticCurvePublicKey]
-
-    @classmethod
-    def parse(cls, data: bytes) -> Manifest:
-        """The manifest in `data`. Raises: ValueError when it is malformed."""
-        document: dict[str, Any] = json.loads(data)
-        points = [from_compressed(bytes.fromhex(point)) for point in document["issuers"]]
-        bits = int(document["bits"])
-        if not 0 <= bits <= MAX_BITS:
-            raise ValueError(f"bits {bits} is not 0 to {MAX_BITS}")
-        return cls(
-            bits=bits,
-            people=int(document["people"]),
-            published_at=datetime.fromisoformat(document["published_at"]).astimezone(UTC),
-            issuers={key_id(point): point for point in points},
-        )
-
-
-def shard_path(subject: str, bits: int) -> str:
-    """The target that holds `subject` when shards are split by the first `bits` bits of SHA-256."""
-    digest = int.from_bytes(hashlib.sha256(subject.encode()).digest()[:4], "big")
-    return shard_name(digest >> (32 - bits), bits)
-
-
-def shard_name(prefix: int, bits: int) -> str:
-    """The target's name of the shard numbered `prefix`, such as people/2f.jsonl."""
-    return f"people/{prefix:0{max(1, -(-bits // 4))}x}.jsonl"
-
-
-def target_file(mirror: Path, target: TargetFile) -> Path:
-    """Where the mirror keeps `target`: under its own digest, so a new version never overwrites an old one."""
-    directory, _, name = target.path.rpartition("/")
-    return mirror / "targets" / directory / f"{target.hashes['sha256']}.{name}"
 
 
 class Roster:
@@ -105,35 +43,39 @@ class Roster:
     """
 
     def __init__(self, mirror: Path, trust: Path, root: bytes) -> None:
-        self._mirror = mirror
         if not (mirror / "metadata" / "timestamp.json").exists():
             raise RosterRefused(Reason.ROSTER_MISSING, f"{mirror}: nothing downloaded yet; is sync running?")
+        self._mirror = mirror
+        self._held: dict[str, tuple[Path, bytes]] = {}
         base = (mirror / "metadata").absolute().as_uri()
         try:
             trust.mkdir(parents=True, exist_ok=True)
-            self._client = Updater(str(trust), base, fetcher=_MirrorFetcher(), bootstrap=root)
-            self._client.refresh()
-            signed = Metadata[Timestamp].from_file(str(trust / "timestamp.json")).signed
-            self.version, self.expires_at = signed.version, signed.expires
-            self._manifest = Manifest.parse(self._target(MANIFEST))
-            self._policy_digest = b""
+            client = Updater(str(trust), base, fetcher=_MirrorFetcher(), bootstrap=root)
+            client.refresh()
+            self._manifest = Manifest.parse(self._take(client, MANIFEST))
+            bits = self._manifest.bits
+            self._index = Index(self._take(client, INDEX, 36 << bits), bits)
+            self._recent = RECENT if self._take(client, RECENT, optional=True) else ""
+            self._take(client, POLICY)
+            self._policy_of = b""
             self._policy: Policy | None = None
             self.policy()
-        except ExpiredMetadataError as error:
-            raise RosterRefused(Reason.ROSTER_EXPIRED, str(error)) from error
+            signed = Metadata[Timestamp].from_file(str(trust / "timestamp.json")).signed
+            self.version = signed.version
+            published_at = datetime.fromisoformat(signed.unrecognized_fields[layout.PUBLISHED_AT])
+            self.published_at = published_at.astimezone(UTC)
+            """When central last spoke (UTC): it signs the hour even when nothing else has changed."""
+            files = [trust / f"{role}.json" for role in _ROLES]
+            self.expires_at = min(
+                Metadata.from_file(str(file)).signed.expires for file in files if file.exists()
+            )
+            _make_durable(trust)
         except (RepositoryError, DownloadError, OSError, ValueError, KeyError, TypeError) as error:
-            if isinstance(error, RosterRefused):
-                raise
-            raise RosterRefused(Reason.ROSTER_ALTERED, f"{mirror}: {error}") from error
-
-    @property
-    def published_at(self) -> datetime:
-        """When this version was published (UTC)."""
-        return self._manifest.published_at
+            raise refusal(error, mirror, trust) from error
 
     @property
     def people(self) -> int:
-        """How many people it holds."""
+        """How many people the shards hold; the overlay may add some or take some away."""
         return self._manifest.people
 
     def check_expiry(self, now: datetime) -> None:
@@ -144,46 +86,101 @@ class Roster:
     def person(self, subject: str) -> Person | None:
         """The person with the number `subject`, or None.
 
-        Raises: RosterRefused when the shard is missing or was altered.
+        Raises: RosterRefused when what would answer that is missing or was altered.
         """
         if not SUBJECT.fullmatch(subject):
             return None
-        line = find_line(self._target(shard_path(subject, self._manifest.bits)), subject)
+        line = find_line(self._whole(self._recent), subject) if self._recent else None
+        if line is None:
+            number = layout.shard_number(subject, self._manifest.bits)
+            line = find_line(self._shard(number), subject)
         try:
-            return Person.from_line(line) if line else None
+            return Person.from_line(line) if line and not layout.is_gone(line) else None
         except ValueError as error:
             raise RosterRefused(Reason.ROSTER_ALTERED, str(error)) from error
 
     def issuer(self, issuer_key_id: str) -> EllipticCurvePublicKey | None:
         """The issuer's key with that id, or None. Raises: RosterRefused when the manifest was altered."""
-        self._target(MANIFEST)
+        self._whole(MANIFEST)
         return self._manifest.issuers.get(issuer_key_id)
 
     def policy(self) -> Policy:
         """The policy, read and verified now. Raises: RosterRefused when it is missing, altered or invalid."""
-        data = self._target(POLICY)
-        digest = hashlib.sha256(data).digest()
-        if self._policy is None or digest != self._policy_digest:
+        data = self._whole(POLICY)
+        if self._policy is None or data != self._policy_of:
             try:
-                self._policy, self._policy_digest = Policy.model_validate_json(data), digest
+                self._policy, self._policy_of = Policy.model_validate_json(data), data
             except ValidationError as error:
                 raise RosterRefused(Reason.POLICY_MISSING, f"{POLICY}: {error}") from error
         return self._policy
 
-    def _target(self, path: str) -> bytes:
-        info = self._client.get_targetinfo(path)
+    def _take(self, client: Updater, path: str, limit: int = MAX_SMALL, *, optional: bool = False) -> bytes:
+        """Read the target `path`, verify it by TUF's signed digest, and hold it for `_whole`."""
+        info = client.get_targetinfo(path)
         if info is None:
-            raise RosterRefused(Reason.ROSTER_ALTERED, f"{path}: is not in the signed list of targets")
-        file = target_file(self._mirror, info)
-        try:
-            with file.open("rb") as stream:
-                data = stream.read(info.length + 1)
-            info.verify_length_and_hashes(data)
-        except OSError as error:
-            raise RosterRefused(Reason.ROSTER_MISSING, f"{file}: {error.strerror}") from error
-        except LengthOrHashMismatchError as error:
-            raise RosterRefused(Reason.ROSTER_ALTERED, f"{file}: {error}") from error
+            if optional:
+                return b""
+            raise RosterRefused(Reason.ROSTER_MISSING, f"{path}: is not in the signed list of targets")
+        if info.length > limit:
+            raise RosterRefused(Reason.ROSTER_OVERSIZE, f"{path}: {info.length} bytes; {limit} are allowed")
+        file = layout.target_file(self._mirror, info)
+        data = _read(file, info.length + 1)
+        info.verify_length_and_hashes(data)
+        self._held[path] = (file, data)
         return data
+
+    def _whole(self, path: str) -> bytes:
+        """The small target `path`, if the disk still has it as it was verified.
+
+        The verified bytes are held, so the file need not be hashed again: equality says more, and sooner.
+        """
+        file, verified = self._held[path]
+        if _read_or_refuse(file, len(verified) + 1) != verified:
+            raise RosterRefused(Reason.ROSTER_ALTERED, f"{file}: is not what was signed")
+        return verified
+
+    def _shard(self, number: int) -> bytes:
+        """The shard `number`, verified now, and its entry in the index too."""
+        start, entry = self._index.entry(number)
+        if _read_or_refuse(self._held[INDEX][0], len(entry), start) != entry:
+            raise RosterRefused(Reason.ROSTER_ALTERED, f"{INDEX}: the entry of shard {number} was altered")
+        shard = self._index.shard(number)
+        if shard.length > MAX_SHARD:
+            raise RosterRefused(Reason.ROSTER_OVERSIZE, f"{shard.name}: {shard.length} bytes")
+        data = _read_or_refuse(layout.shard_file(self._mirror, shard), shard.length + 1)
+        digest = hashlib.sha256(data).digest()
+        if len(data) != shard.length or digest != shard.digest:
+            swapped = self._index.has(digest)
+            reason = Reason.ROSTER_SWAPPED if swapped else Reason.ROSTER_ALTERED
+            raise RosterRefused(reason, f"{shard.name}: is not what was signed")
+        return data
+
+
+def _read(file: Path, most: int, start: int = 0) -> bytes:
+    """At most `most` bytes from `start`. A pipe or a device in the file's place neither hangs nor floods."""
+    descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    try:
+        return os.pread(descriptor, most, start)
+    finally:
+        os.close(descriptor)
+
+
+def _read_or_refuse(file: Path, most: int, start: int = 0) -> bytes:
+    try:
+        return _read(file, most, start)
+    except OSError as error:
+        raise RosterRefused(Reason.ROSTER_MISSING, f"{file}: {error.strerror}") from error
+
+
+def _make_durable(trust: Path) -> None:
+    """What was trusted must outlast a power cut: it is what an older roster is measured against."""
+    for name in ("timestamp.json", "snapshot.json"):
+        descriptor = os.open(trust / name, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    sync_directory(trust)
 
 
 class _MirrorFetcher(FetcherInterface):
@@ -192,7 +189,6 @@ class _MirrorFetcher(FetcherInterface):
     def _fetch(self, url: str) -> Iterator[bytes]:
         path = Path(unquote(urlsplit(url).path))
         try:
-            with path.open("rb") as stream:
-                return iter([stream.read(_MOST_METADATA + 1)])  # one more than the client ever allows
+            return iter([_read(path, _MOST_METADATA + 1)])  # one more than the client ever allows
         except FileNotFoundError as error:
             raise DownloadHTTPError(f"{path}: no such file", 404) from error
