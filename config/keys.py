@@ -42,10 +42,7 @@ def save_private(path: Path, key: PrivateKey) -> None:
     if path.exists():
         raise KeyFileError(f"{path}: a key is already here; remove it by hand if it must be replaced")
     private_directory(path.parent)
-    pem = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    write_atomic(path, pem, mode=0o600)
+    write_atomic(path, private_pem(key).encode(), mode=0o600)
 
 
 def load_private(path: Path, kind: type[K]) -> K:
@@ -69,6 +66,13 @@ def load_private(path: Path, kind: type[K]) -> K:
     if not isinstance(key, kind):
         raise KeyFileError(f"{path}: holds a key of another kind than {kind.__name__}")
     return key
+
+
+def private_pem(key: PrivateKey) -> str:
+    """`key` as PEM text, for a library that takes nothing else: never to be shown or logged."""
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    ).decode("ascii")
 
 
 def public_pem(key: PublicKey) -> str:

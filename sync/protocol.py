@@ -3,11 +3,15 @@
 A batch is a POST of a JSON array of CloudEvents (application/cloudevents-batch+json) to BATCHES. It is
 signed with the device's Ed25519 key as RFC 9421 HTTP message signatures prescribe, over method, path,
 content type and Content-Digest (RFC 9530). The answer is a receipt, or a problem document (RFC 9457).
+
+A receipt may ask the device for a new key. The device then offers one (KeyOffer) in a POST to
+`device_key_path`, signed in the same way by the key that it has.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import base64
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any, Literal
 
@@ -16,6 +20,7 @@ from http_message_signatures import (
     HTTPMessageSignaturesException,
     HTTPMessageSigner,
     HTTPMessageVerifier,
+    HTTPSignatureKeyResolver,
     MappingKeyResolver,
     algorithms,
 )
@@ -30,6 +35,8 @@ PROBLEM_TYPE = "application/problem+json"
 TUF_METADATA = "/tuf/metadata"
 TUF_TARGETS = "/tuf/targets"
 TAG = "campusgate-batch"
+KEY_TAG = "campusgate-device-key"
+KEY_TYPE = "application/json"
 MAX_BODY = 8_388_608  # bytes
 MAX_SEQUENCE = 2**63 - 1  # what a database can count to
 COMPONENTS = ("@method", "@path", "content-type", "content-digest")
@@ -51,13 +58,51 @@ class BatchReceipt(BaseModel):
     through: int = Field(ge=0, le=MAX_SEQUENCE)
     digest: str = Field(pattern="^[0-9a-f]{64}$")
     refused: list[Refused] = []
+    rotate: bool = False  # central asks this device for a new key
+
+
+class OctetKey(BaseModel):
+    """An Ed25519 public key as a JWK (RFC 8037)."""
+
+    model_config = ConfigDict(extra="ignore")
+    kty: Literal["OKP"] = "OKP"
+    crv: Literal["Ed25519"] = "Ed25519"
+    x: str = Field(pattern="^[A-Za-z0-9_-]{43}$")
+
+    @classmethod
+    def of(cls, key: Ed25519PublicKey) -> OctetKey:
+        """`key` as a JWK."""
+        return cls(x=encode_base64url(key.public_bytes_raw()))
+
+    def key(self) -> Ed25519PublicKey:
+        """The key itself."""
+        return Ed25519PublicKey.from_public_bytes(decode_base64url(self.x))
+
+
+class KeyOffer(BaseModel):
+    """A device's next key. proof: base64url of that key's signature over `key_proof`."""
+
+    model_config = ConfigDict(extra="ignore")
+    public_key: OctetKey
+    proof: str = Field(pattern="^[A-Za-z0-9_-]{86}$")
 
 
 class Problem(BaseModel):
     """An error (RFC 9457). expected: for the type "gap", the first sequence that central needs."""
 
     model_config = ConfigDict(extra="ignore")
-    type: Literal["about:blank", "gap", "signature", "malformed", "unknown-device", "too-large", "busy"]
+    type: Literal[
+        "about:blank",
+        "gap",
+        "signature",
+        "malformed",
+        "unknown-device",
+        "too-large",
+        "busy",
+        "revoked",
+        "claim",
+        "key-refused",
+    ]
     title: str
     status: int
     detail: str = ""
@@ -69,38 +114,79 @@ def batch_body(events: Sequence[Event]) -> bytes:
     return ("[" + ",".join(event.text for event in events) + "]").encode()
 
 
-def sign_batch(message: Any, *, device: str, key: Ed25519PrivateKey, body: bytes) -> None:
+def device_key_path(device: str) -> str:
+    """Where `device` offers its next key."""
+    return f"/v1/devices/{device}/key"
+
+
+def key_proof(device: str) -> bytes:
+    """What a device's next key signs, to show that the device has it."""
+    return f"campusgate device key\n{device}".encode()
+
+
+def encode_base64url(data: bytes) -> str:
+    """`data` in base64url without padding, as JOSE writes it (RFC 7515)."""
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
+
+
+def decode_base64url(text: str) -> bytes:
+    """The bytes in `text`. Raises: ValueError when it is not base64url without padding."""
+    return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+
+
+def sign_batch(message: Any, *, device: str, key: Ed25519PrivateKey, body: bytes, tag: str = TAG) -> None:
     """Sign the prepared request `message` in place: adds Content-Digest, Signature-Input, Signature."""
     signer = HTTPMessageSigner(
         signature_algorithm=algorithms.ED25519,
         key_resolver=MappingKeyResolver(public_keys={}, private_keys={device: key}),
     )
-    signer.sign(message, key_id=device, tag=TAG, covered_component_ids=COMPONENTS, body=body)
+    signer.sign(message, key_id=device, tag=tag, covered_component_ids=COMPONENTS, body=body)
 
 
-def verify_batch(message: Any, *, keys: Mapping[str, Ed25519PublicKey], body: bytes) -> str:
-    """The device that signed `message` (method, url, headers) over `body`, by the public `keys` of devices.
+def verify_batch(
+    message: Any, *, keys: Callable[[str], Sequence[Ed25519PublicKey]], body: bytes, tag: str = TAG
+) -> tuple[str, Ed25519PublicKey]:
+    """The device that signed `message` (method, url, headers) over `body`, and the key that it used.
 
+    keys: gives the public keys of a device by its name; none when there is no such device.
     Raises: BadSignature.
     """
-    verifier = _Verifier(
-        signature_algorithm=algorithms.ED25519,
-        key_resolver=MappingKeyResolver(public_keys=keys, private_keys={}),
-    )
-    try:
-        results = verifier.verify(
-            message, max_age=None, expect_tag=TAG, require_components=COMPONENTS, body=body
-        )
-    except HTTPMessageSignaturesException as error:
-        raise BadSignature(f"the batch's signature does not verify: {error}") from error
-    return str(results[0].parameters["keyid"])
+    resolver = _Candidates(keys)
+    while True:
+        verifier = _Verifier(signature_algorithm=algorithms.ED25519, key_resolver=resolver)
+        try:
+            results = verifier.verify(
+                message, max_age=None, expect_tag=tag, require_components=COMPONENTS, body=body
+            )
+        except HTTPMessageSignaturesException as error:
+            if resolver.next():
+                continue
+            raise BadSignature(f"the signature does not verify: {error}") from error
+        return str(results[0].parameters["keyid"]), resolver.candidates[0]
 
 
 class BadSignature(CampusgateError, ValueError):
-    """Raised when a batch is not signed by the device that it names, or by no registered device."""
+    """Raised when a request is not signed by the device that it names, or by no registered device."""
 
 
 class _Verifier(HTTPMessageVerifier):
     # A terminal's clock may be years off and its records must arrive all the same. An old batch sent again
     # does no harm: central knows its records by device and sequence.
     max_clock_skew = timedelta(days=36_500)
+
+
+class _Candidates(HTTPSignatureKeyResolver):
+    """The keys of the device that a signature names, one at a time."""
+
+    def __init__(self, keys: Callable[[str], Sequence[Ed25519PublicKey]]) -> None:
+        self._keys = keys
+        self.candidates: list[Ed25519PublicKey] = []
+
+    def next(self) -> bool:
+        """Go on to the next key; False when there is none."""
+        self.candidates = self.candidates[1:]
+        return bool(self.candidates)
+
+    def resolve_public_key(self, key_id: str) -> Ed25519PublicKey | None:
+        self.candidates = self.candidates or list(self._keys(key_id))
+        return self.candidates[0] if self.candidates else None

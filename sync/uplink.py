@@ -16,7 +16,8 @@ from pydantic import ValidationError
 from config.settings import Settings
 from sync.faults import Fault, SyncFault
 from sync.http import body, send
-from sync.protocol import BATCH_TYPE, BATCHES, BatchReceipt, Problem, batch_body, sign_batch
+from sync.protocol import BATCH_TYPE, BATCHES, BatchReceipt, batch_body, sign_batch
+from sync.refusal import refusal
 from terminal.journal import JournalError, JournalReader
 from terminal.receipt import Receipt
 
@@ -34,6 +35,16 @@ class Uplink:
         self._receipt_path: Path = settings.receipt
         self.receipt = Receipt.load(self._receipt_path)
         self.refused: dict[int, str] = {}  # records that central will not store, and why
+        self.rotate = False  # central asks for a new key
+
+    @property
+    def key(self) -> Ed25519PrivateKey:
+        """The key that signs batches."""
+        return self._key
+
+    def use(self, key: Ed25519PrivateKey) -> None:
+        """Sign with `key` from now on, as central asked; may be called from another thread."""
+        self._key, self.rotate = key, False
 
     def waiting(self) -> int:
         """How many records central lacks. Raises: SyncFault(JOURNAL)."""
@@ -51,8 +62,10 @@ class Uplink:
             events = self._journal.after(before, records=sync.batch_records, size=sync.batch_bytes)
             if not events:
                 return 0
-            answer = self._post(batch_body(events))
+            key = self._key
+            answer = self._post(batch_body(events), key)
             self._believe(answer)
+            self.rotate = answer.rotate and key is self._key
         except JournalError as error:
             raise SyncFault(Fault.JOURNAL, str(error)) from error
         return self.receipt.through - before
@@ -64,13 +77,13 @@ class Uplink:
             log.warning("the receipt up to record %d does not fit the journal; sending all again", through)
             self.receipt = Receipt()
 
-    def _post(self, data: bytes) -> BatchReceipt:
+    def _post(self, data: bytes, key: Ed25519PrivateKey) -> BatchReceipt:
         central, device = self._settings.central, self._settings.device.name
         request = requests.Request(
             "POST", central.url + BATCHES, data=data, headers={"Content-Type": BATCH_TYPE}
         )
         prepared = self._http.prepare_request(request)
-        sign_batch(prepared, device=device, key=self._key, body=data)
+        sign_batch(prepared, device=device, key=key, body=data)
         response = send(self._http, prepared, central.timeout)
         text = b"".join(body(response, limit=_MAX_ANSWER, seconds=central.timeout * 3))
         if response.status_code == 200:
@@ -80,22 +93,14 @@ class Uplink:
                 raise SyncFault(
                     Fault.NOT_CENTRAL, "answered 200 with something that is no receipt"
                 ) from error
-        raise self._refusal(response, text)
+        raise self._refused(response, text)
 
-    def _refusal(self, response: requests.Response, text: bytes) -> SyncFault:
+    def _refused(self, response: requests.Response, text: bytes) -> SyncFault:
         """What a status other than 200 means; a gap moves the receipt back so that the records go again."""
-        status = response.status_code
-        retry_after = _seconds(response.headers.get("Retry-After"))
-        try:
-            problem = Problem.model_validate_json(text)
-        except ValidationError:
-            if status >= 500:
-                return SyncFault(Fault.SERVER_ERROR, f"status {status}", retry_after=retry_after)
-            return SyncFault(Fault.NOT_CENTRAL, f"status {status} without a problem document")
-        if problem.type == "gap" and problem.expected is not None:
+        fault, problem = refusal(response, text)
+        if problem and problem.type == "gap" and problem.expected is not None:
             return self._rewind(problem.expected)
-        fault = Fault.SERVER_ERROR if status >= 500 else Fault.REFUSED
-        return SyncFault(fault, f"{status} {problem.title}: {problem.detail}", retry_after=retry_after)
+        return fault
 
     def _rewind(self, expected: int) -> SyncFault:
         through = expected - 1
@@ -120,8 +125,3 @@ class Uplink:
         receipt = Receipt(answer.through, answer.digest)
         receipt.save(self._receipt_path)
         self.receipt = receipt
-
-
-def _seconds(header: str | None) -> float | None:
-    """Retry-After in seconds; dates are not used by central, and 0 would be no wait at all."""
-    return float(header) or None if header and header.isdecimal() else None

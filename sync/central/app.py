@@ -5,7 +5,6 @@ from __future__ import annotations
 import hmac
 import json
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -16,24 +15,13 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from config import VERSION
+from sync.central.device_api import device_routes
+from sync.central.enrolment import enrolment_routes
 from sync.central.site import Site
 from sync.central.store import Gap, Store
-from sync.protocol import BATCHES, MAX_BODY, PROBLEM_TYPE, BadSignature, BatchReceipt, Problem, verify_batch
+from sync.central.wire import Message, Refusal, problem, read_body, signer, too_large
+from sync.protocol import BATCHES, MAX_BODY, PROBLEM_TYPE, BatchReceipt
 from terminal.records import Event, RecordError, parse_event, unseal
-
-
-@dataclass(frozen=True, slots=True)
-class _Message:
-    """A request as the signature library wants it."""
-
-    method: str
-    url: str
-    headers: dict[str, str]
-
-
-class _Refusal(Exception):
-    def __init__(self, problem: Problem) -> None:
-        self.problem = problem
 
 
 def create_app(site: Site, store: Store) -> FastAPI:
@@ -42,39 +30,40 @@ def create_app(site: Site, store: Store) -> FastAPI:
     record_key = site.record_key()
     token = site.operator_token()
 
-    @app.exception_handler(_Refusal)
+    @app.exception_handler(Refusal)
     async def refuse(_request: Request, refusal: Exception) -> Response:
-        problem = (
-            refusal.problem if isinstance(refusal, _Refusal) else _problem("about:blank", 500, "Error", "")
-        )
+        if not isinstance(refusal, Refusal):
+            refusal = Refusal(problem("about:blank", 500, "Error"))
+        headers = {"Retry-After": str(refusal.retry_after)} if refusal.retry_after else None
+        document = refusal.problem.model_dump(exclude_none=True)
         return JSONResponse(
-            problem.model_dump(exclude_none=True), status_code=problem.status, media_type=PROBLEM_TYPE
+            document, status_code=refusal.problem.status, media_type=PROBLEM_TYPE, headers=headers
         )
 
     @app.exception_handler(HTTPException)
     async def refuse_http(request: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 500
         detail = error.detail if isinstance(error, HTTPException) else ""
-        return await refuse(request, _Refusal(_problem("about:blank", status, detail, "")))
+        return await refuse(request, Refusal(problem("about:blank", status, detail, "")))
 
     @app.exception_handler(RequestValidationError)
     async def refuse_query(request: Request, error: Exception) -> Response:
         return await refuse(
-            request, _Refusal(_problem("about:blank", 422, "Malformed request", str(error)[:300]))
+            request, Refusal(problem("about:blank", 422, "Malformed request", str(error)[:300]))
         )
 
     @app.middleware("http")
     async def bounded(request: Request, go_on: Callable[[Request], Awaitable[Response]]) -> Response:
         length = request.headers.get("content-length", "0")
         if not length.isdecimal() or int(length) > MAX_BODY:
-            return await refuse(request, _Refusal(_too_large()))
+            return await refuse(request, too_large())
         return await go_on(request)
 
     @app.post(BATCHES, response_model=BatchReceipt)
     async def take_batch(request: Request) -> BatchReceipt:
         """Store a signed batch of sealed records; the receipt says up to where central has everything."""
-        data = await _read(request)
-        message = _Message(request.method, str(request.url), dict(request.headers))
+        data = await read_body(request)
+        message = Message.of(request)
         return await run_in_threadpool(_take, store, message, data)
 
     @app.get("/v1/records")
@@ -82,7 +71,7 @@ def create_app(site: Site, store: Store) -> FastAPI:
         """Opened records after an identity, in order of arrival. Needs the operator's bearer token."""
         given = request.headers.get("authorization", "")
         if not hmac.compare_digest(given.encode(), f"Bearer {token}".encode()):
-            raise _Refusal(_problem("about:blank", 401, "Unauthorized", "the operator's token is needed"))
+            raise Refusal(problem("about:blank", 401, "Unauthorized", "the operator's token is needed"))
         return [
             {
                 "identity": stored.identity,
@@ -101,34 +90,25 @@ def create_app(site: Site, store: Store) -> FastAPI:
         """How many records and alarms central has."""
         return store.counts()
 
+    app.include_router(device_routes(store))
+    app.include_router(enrolment_routes(store))
     app.mount("/tuf", StaticFiles(directory=site.repository.directory))
     return app
 
 
-async def _read(request: Request) -> bytes:
-    """The body, at most MAX_BODY bytes whatever the headers say."""
-    data = bytearray()
-    async for chunk in request.stream():
-        data += chunk
-        if len(data) > MAX_BODY:
-            raise _Refusal(_too_large())
-    return bytes(data)
-
-
-def _take(store: Store, message: _Message, data: bytes) -> BatchReceipt:
-    try:
-        device = verify_batch(message, keys=store.device_keys(), body=data)
-    except BadSignature as error:
-        raise _Refusal(_problem("signature", 401, "Signature refused", str(error))) from error
+def _take(store: Store, message: Message, data: bytes) -> BatchReceipt:
+    device, key = signer(store, message, data)
     try:
         events = _events(data, device)
     except (RecordError, ValueError, RecursionError) as error:
-        raise _Refusal(_problem("malformed", 400, "Malformed batch", str(error)[:300])) from error
+        raise Refusal(problem("malformed", 400, "Malformed batch", str(error)[:300])) from error
+    store.devices.used(device, key)
     try:
-        return store.ingest(device, events)
+        receipt = store.ingest(device, events)
     except Gap as gap:
-        problem = _problem("gap", 409, "Records are missing before this batch", str(gap))
-        raise _Refusal(problem.model_copy(update={"expected": gap.expected})) from gap
+        missing = problem("gap", 409, "Records are missing before this batch", str(gap))
+        raise Refusal(missing.model_copy(update={"expected": gap.expected})) from gap
+    return receipt.model_copy(update={"rotate": store.devices.rotation_due(device)})
 
 
 def _events(data: bytes, device: str) -> list[Event]:
@@ -140,11 +120,3 @@ def _events(data: bytes, device: str) -> list[Event]:
         if event.device != device:
             raise RecordError(f"record {event.sequence} is of {event.device!r}, the batch of {device!r}")
     return events
-
-
-def _problem(kind: Any, status: int, title: str, detail: str) -> Problem:
-    return Problem(type=kind, status=status, title=title, detail=detail)
-
-
-def _too_large() -> Problem:
-    return _problem("too-large", 413, "Batch too large", f"at most {MAX_BODY} bytes")

@@ -7,15 +7,8 @@ from pathlib import Path
 
 import click
 
-site_option = click.option(
-    "--dir",
-    "-d",
-    "directory",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("central"),
-    show_default=True,
-    help="The central's directory.",
-)
+from sync.central.keys_cli import KEY_COMMANDS
+from sync.central.options import site_option
 
 
 @click.group()
@@ -31,10 +24,15 @@ def central() -> None:
     """
 
 
+for _command in KEY_COMMANDS:
+    central.add_command(_command)
+
+
 @central.command()
 @site_option
 @click.option("--url", required=True, help="How terminals reach it, such as https://central.school.example")
-def init(directory: Path, url: str) -> None:
+@click.option("--school", default="", help="The school's name, as it is printed on cards.")
+def init(directory: Path, url: str, school: str) -> None:
     """Make a new central: keys, database, repository, a sample policy.
 
     \b
@@ -45,7 +43,7 @@ def init(directory: Path, url: str) -> None:
     from sync.central.store import Store
 
     site = Site(directory)
-    site.create(url)
+    site.create(url, school)
     store = Store(site.database_url)
     site.publish(store)
     store.close()
@@ -96,19 +94,37 @@ def register(directory: Path, name: str, public_key: Path) -> None:
 @site_option
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=8000, show_default=True, help="Port to listen on.")
-def run(directory: Path, host: str, port: int) -> None:
+@click.option(
+    "--publish-every",
+    type=click.FloatRange(0),
+    default=60.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Publish what changed this often; 0: only by `campusgate roster publish`.",
+)
+def run(directory: Path, host: str, port: int, publish_every: float) -> None:
     """Serve terminals until stopped. Put a TLS proxy such as nginx in front of it.
 
     \b
     Example:
       campusgate central run --dir central --port 8000
     """
+    import logging
+
     import uvicorn
 
     from sync.central.app import create_app
+    from sync.central.publisher import Publisher
     from sync.central.site import Site
     from sync.central.store import Store
 
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     site = Site(directory)
     store = Store(site.database_url)
-    uvicorn.run(create_app(site, store), host=host, port=port, log_level="warning", access_log=False)
+    publisher = Publisher(site, store, publish_every) if publish_every else None
+    try:
+        uvicorn.run(create_app(site, store), host=host, port=port, log_level="warning", access_log=False)
+    finally:
+        if publisher:
+            publisher.close()
+        store.close()

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import click
 
-from sync.central.cli import site_option
+from sync.central.card_cli import check_places, check_subject, check_suffix, make_cards, make_visitor
+from sync.central.options import site_option
 from terminal.codes import Claim, CodeRefused, PassKind, parse
 
 
@@ -18,9 +19,14 @@ def code() -> None:
 
     \b
     Example:
-      campusgate code pass V-0412 --kind visitor --hours 8 --out visitor.png
+      campusgate code card S20240001 --out cards.pdf
+      campusgate code visitor 王芳 --place north-gate --hours 8 --out pass.pdf
       campusgate code show "CC1:..."
     """
+
+
+code.add_command(make_cards)
+code.add_command(make_visitor)
 
 
 @code.command("pass")
@@ -44,9 +50,14 @@ def make_pass(  # noqa: PLR0917 - click passes options by name
     from sync.central.mint import pass_code
     from sync.central.site import Site
 
+    site = Site(directory)
+    check_subject(subject)
+    check_places(site, places)
+    if out:
+        check_suffix(out, ".png")
     now = int(time.time())
     text = pass_code(
-        Site(directory).issuer_key(),
+        site.issuer_key(),
         subject,
         PassKind(kind),
         not_before=now,

@@ -11,14 +11,25 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cwt import COSE, COSEKey
 
-from terminal.codes import ES256, PREFIX, Claim, Declaration, PassKind, key_id
+from terminal.codes import PREFIX, Claim, Declaration, PassKind, key_id
+from terminal.cose import ES256
 
 
 def personal_code(
-    key: EllipticCurvePrivateKey, subject: str, issued_at: int, declaration: Declaration | None = None
+    key: EllipticCurvePrivateKey,
+    subject: str,
+    issued_at: int,
+    declaration: Declaration | None = None,
+    *,
+    audience: str = "",
 ) -> str:
-    """The text of a personal code, as the phone app makes it. issued_at: Unix seconds."""
+    """The text of a personal code, as the phone app makes it. issued_at: Unix seconds.
+
+    audience: the only place it is good for, as the app has it from the device code there; any when empty.
+    """
     claims: dict[int, Any] = {Claim.SUB: subject, Claim.IAT: issued_at}
+    if audience:
+        claims[Claim.AUD] = audience
     if declaration:
         health = [declaration.decidegrees, int(declaration.symptoms), declaration.contact]
         claims[Claim.DECLARATION] = health

@@ -1,40 +1,76 @@
 """Publishing roster and policy as a TUF repository that any static file server can serve.
 
 The order of writing makes a half-finished publication invisible: targets, then versioned metadata, then
-timestamp.json, the only file that is ever replaced.
+timestamp.json, the only file that is ever replaced. Killed at any moment, the version before is whole, and
+the next publication finds what was left and goes on.
+
+`publish` signs everything anew where it has changed; `publish_recent` only the overlay of recent changes,
+which the next `publish` folds in. Every publication, even of nothing new, signs the hour: terminals tell by
+it that they are not being kept in the past.
 """
 
 from __future__ import annotations
 
+import fcntl
 import json
-from collections.abc import Iterable, Sequence
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from securesystemslib.signer import CryptoSigner
-from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, TargetFile, Targets, Timestamp
+from tuf.api.metadata import (
+    DelegatedRole,
+    Delegations,
+    Key,
+    Metadata,
+    MetaFile,
+    Root,
+    Snapshot,
+    TargetFile,
+    Targets,
+    Timestamp,
+)
 
+from config.errors import KeyFileError
 from config.files import private_directory, write_atomic
-from config.keys import load_private, save_private
+from sync.central import shards
+from sync.central.next_root import NextRoot
+from sync.central.roles import RECENT_ROLE, TOP_ROLES, PublishError, RoleKeys
 from terminal.codes import compressed
-from terminal.person import Person
+from terminal.person import SUBJECT, Person
 from terminal.policy import Policy
-from terminal.roster import MANIFEST, MAX_BITS, POLICY, shard_name, shard_path, target_file
+from terminal.roster_layout import INDEX, MANIFEST, MAX_SMALL, POLICY, PUBLISHED_AT, RECENT, Index, gone_line
+from terminal.roster_layout import target_file as file_of
 
-ROLES = ("root", "targets", "snapshot", "timestamp")
-_SHARD_PEOPLE = 128  # aimed at: a shard is hashed at every lookup, so it must stay small
-_EXPIRES = {"root": 365, "targets": 90, "snapshot": 30, "timestamp": 30}  # days
+_EXPIRES = {"root": 365, "targets": 90, "snapshot": 30, "timestamp": 30, "recent": 30}  # days
+_DIRECTORIES = ("metadata", "targets/people", "targets/recent")
+
+
+@dataclass(frozen=True, slots=True)
+class _Version:
+    """What is published now; all None before the first publication."""
+
+    timestamp: Timestamp
+    snapshot: Snapshot
+    targets: Targets
+    recent: Targets
 
 
 class Repository:
-    """The TUF repository in `directory`, signed with the role keys in `keys`."""
+    """The TUF repository in `directory`, signed with the role keys in `keys`; one process writes at a time.
 
-    def __init__(self, directory: Path, keys: Path) -> None:
-        self.directory, self._keys = directory, keys
+    shard_people: at most about so many people in a shard.
+    """
+
+    def __init__(self, directory: Path, keys: Path, shard_people: int = shards.SHARD_PEOPLE) -> None:
+        self.directory, self.keys = directory, RoleKeys(keys)
+        self._private, self._shard_people = keys, shard_people
         self._metadata = directory / "metadata"
+        self.next_root = NextRoot(self._metadata, keys)
 
     @property
     def root(self) -> bytes:
@@ -43,76 +79,189 @@ class Repository:
 
     def create(self) -> None:
         """Make the role keys and the root of trust. Raises: KeyFileError when there are keys already."""
-        private_directory(self._keys)
-        for directory in (self._metadata, self.directory / "targets" / "people"):
-            directory.mkdir(parents=True, exist_ok=True)
+        private_directory(self._private)
+        if self.keys.here("root") or (self._metadata / "1.root.json").exists():
+            raise KeyFileError(f"{self._private}: there is a root of trust here already")
+        for name in _DIRECTORIES:
+            (self.directory / name).mkdir(parents=True, exist_ok=True)
         root = Root(version=1, expires=_expiry("root"), consistent_snapshot=True)
-        for role in ROLES:
-            save_private(self._key_path(role), Ed25519PrivateKey.generate())
-            root.add_key(self._signer(role).public_key, role)
-        self._write("1.root.json", Metadata(root), "root")
+        for role in TOP_ROLES:
+            root.add_key(self.keys.make(role), role)
+        self.keys.make(RECENT_ROLE)
+        data = self.keys.sign("root", Metadata(root), root.roles["root"].keyids)
+        write_atomic(self._metadata / "1.root.json", data)
 
     def publish(
         self, people: Iterable[Person], policy: Policy, issuers: Sequence[EllipticCurvePublicKey]
     ) -> int:
-        """Publish a new version; its number. Raises: OSError, KeyFileError."""
-        everyone = sorted(people, key=lambda person: person.subject)
-        targets = Targets(version=1, expires=_expiry("targets"))
-        for path, data in _targets(everyone, policy, issuers):
-            info = TargetFile.from_data(path, data, ["sha256"])
-            targets.targets[path] = info
-            file = target_file(self.directory, info)
-            if not file.exists():
-                write_atomic(file, data)
-        version = self._version() + 1
-        targets.version = version
-        self._write(f"{version}.targets.json", Metadata(targets), "targets")
-        snapshot = Snapshot(
-            version=version, expires=_expiry("snapshot"), meta={"targets.json": MetaFile(version)}
+        """Publish everything, fold the recent changes in, sweep; the version. Raises: OSError, KeyFileError.
+
+        `people` is read under the lock: as an iterator it cannot miss a change published meanwhile.
+        """
+        with self._locked():
+            before = self._current()
+            contents = shards.split(people, self._shard_people)
+            manifest = {
+                "bits": contents.bits,
+                "people": contents.people,
+                "issuers": [compressed(issuer).hex() for issuer in issuers],
+            }
+            shards.write_shards(self.directory, contents)
+            targets = Targets(version=1, expires=_expiry("targets"), delegations=self._delegations())
+            for path, data in (
+                (MANIFEST, json.dumps(manifest).encode()),
+                (POLICY, policy.model_dump_json().encode()),
+                (INDEX, contents.index.data),
+            ):
+                targets.targets[path] = shards.write_target(self.directory, path, data)
+            recent = Targets(version=1, expires=_expiry(RECENT_ROLE))
+            version = self._commit(before, targets, recent)
+            if current := self._current():
+                shards.sweep(self.directory, self._files(current), shards.GRACE)
+            return version
+
+    def publish_recent(self, changed: Iterable[Person] = (), removed: Iterable[str] = ()) -> int:
+        """Publish changes on top of the last full publication and of earlier such changes; the version.
+
+        Costs a terminal a few kilobytes. Raises: PublishError when it cannot be; OSError, KeyFileError.
+        """
+        with self._locked():
+            before = self._current()
+            if before is None:
+                raise PublishError("nothing is published yet; publish in full first")
+            delegations = before.targets.delegations
+            if delegations is None or not delegations.keys.keys() & self.keys.here(RECENT_ROLE).keys():
+                raise PublishError("the key for recent changes is new; publish in full first")
+            lines = self._recent_lines(before)
+            lines |= {person.subject: person.to_line() for person in changed}
+            for subject in removed:
+                if not SUBJECT.fullmatch(subject):
+                    raise PublishError(f"{subject!r} is no person's number")
+                lines[subject] = gone_line(subject)
+            data = b"".join(lines[subject] + b"\n" for subject in sorted(lines))
+            if len(data) > MAX_SMALL:
+                raise PublishError(f"{len(lines)} recent changes are too many; publish in full")
+            recent = Targets(version=1, expires=_expiry(RECENT_ROLE))
+            if data:
+                recent.targets[RECENT] = shards.write_target(self.directory, RECENT, data)
+            return self._commit(before, None, recent)
+
+    def renew_recent_key(self) -> None:
+        """Make a new key for recent changes and forget the old; the next `publish` makes it the one."""
+        with self._locked():
+            self.keys.drop(RECENT_ROLE, but=[self.keys.make(RECENT_ROLE).keyid])
+
+    def adopt_root(self) -> int:
+        """Put the next root in force, its signatures being complete; its version. Raises: PublishError.
+
+        First everything is signed by old and new keys together, so that no terminal, whichever root it
+        has, ever meets metadata that it cannot verify.
+        """
+        with self._locked():
+            staged = self.next_root.complete()
+            before = self._current()
+            if before:
+                self._commit(before, before.targets, before.recent, force=True)
+            write_atomic(self._metadata / f"{staged.signed.version}.root.json", staged.to_bytes())
+            self.next_root.discard()
+            return staged.signed.version
+
+    # --- What is there
+
+    def _current(self) -> _Version | None:
+        if not (self._metadata / "timestamp.json").exists():
+            return None
+        timestamp: Timestamp = self._load("timestamp").signed
+        snapshot: Snapshot = self._load(f"{timestamp.snapshot_meta.version}.snapshot").signed
+        targets = self._load(f"{snapshot.meta['targets.json'].version}.targets").signed
+        recent = self._load(f"{snapshot.meta['recent.json'].version}.recent").signed
+        return _Version(timestamp, snapshot, targets, recent)
+
+    def _load(self, name: str) -> Metadata[Any]:
+        return Metadata.from_bytes((self._metadata / f"{name}.json").read_bytes())
+
+    def _recent_lines(self, version: _Version) -> dict[str, bytes]:
+        info = version.recent.targets.get(RECENT)
+        lines = file_of(self.directory, info).read_bytes().splitlines() if info else []
+        return {json.loads(line)["sub"]: line for line in lines}
+
+    def _files(self, version: _Version, people: bool = True) -> set[Path]:
+        """Every file of `version`, metadata too. people: shards too."""
+        targets: dict[str, TargetFile] = version.targets.targets | version.recent.targets
+        index = None
+        if people:
+            data = file_of(self.directory, targets[INDEX]).read_bytes()
+            index = Index(data, (len(data) // 36).bit_length() - 1)
+        meta = {self._metadata / f"{info.version}.{name}" for name, info in version.snapshot.meta.items()}
+        meta |= {self._metadata / "timestamp.json"}
+        meta |= {self._metadata / f"{version.timestamp.snapshot_meta.version}.snapshot.json"}
+        return meta | shards.files_of(self.directory, targets.values(), index)
+
+    # --- Signing
+
+    def _commit(
+        self, before: _Version | None, targets: Targets | None, recent: Targets, *, force: bool = False
+    ) -> int:
+        """Sign and write what differs from `before`, then the timestamp; its version."""
+        meta = dict(before.snapshot.meta) if before else {}
+        if targets is not None:
+            self._advance("targets", before.targets if before else None, targets, meta, force)
+        renewed = bool(before and targets and before.targets.delegations != targets.delegations)
+        self._advance(RECENT_ROLE, before.recent if before else None, recent, meta, renewed)
+        snapshot = Snapshot(version=1, expires=_expiry("snapshot"), meta=meta)
+        old = before.snapshot if before else None
+        kept = {"snapshot.json": before.timestamp.snapshot_meta} if before else {}
+        self._advance("snapshot", old, snapshot, kept, force)
+        timestamp = Timestamp(
+            version=before.timestamp.version + 1 if before else 1,
+            expires=_expiry("timestamp"),
+            snapshot_meta=kept["snapshot.json"],
+            unrecognized_fields={PUBLISHED_AT: datetime.now(UTC).isoformat(timespec="seconds")},
         )
-        self._write(f"{version}.snapshot.json", Metadata(snapshot), "snapshot")
-        timestamp = Timestamp(version=version, expires=_expiry("timestamp"), snapshot_meta=MetaFile(version))
-        self._write("timestamp.json", Metadata(timestamp), "timestamp")
-        return version
+        data = self._sign("timestamp", Metadata(timestamp))
+        if before:
+            after = _Version(timestamp, snapshot, targets or before.targets, recent)
+            people = before.targets.targets.get(INDEX) != after.targets.targets.get(INDEX)
+            shards.supersede(self._files(before, people) - self._files(after, people))
+        os.sync()  # one for thousands of files: they are on disk before anything points at them
+        write_atomic(self._metadata / "timestamp.json", data)
+        return timestamp.version
 
-    def _version(self) -> int:
-        current = self._metadata / "timestamp.json"
-        return Metadata.from_file(str(current)).signed.version if current.exists() else 0
+    def _advance(self, role: str, old: Any, new: Any, meta: dict[str, MetaFile], force: bool) -> None:
+        """Give `new` its version and write it, unless `old` says the same and is good for long enough."""
+        fields = ("targets", "delegations") if isinstance(new, Targets) else ("meta",)
+        same = old is not None and all(getattr(old, field) == getattr(new, field) for field in fields)
+        fresh = old is not None and old.expires - datetime.now(UTC) > timedelta(days=_EXPIRES[role] / 2)
+        if same and fresh and not force:
+            new.version = old.version
+            return
+        new.version = old.version + 1 if old else 1
+        data = self._sign(role, Metadata(new))
+        shards.write_new(self._metadata / f"{new.version}.{role}.json", data)
+        meta[f"{role}.json"] = MetaFile.from_data(new.version, data, ["sha256"])
 
-    def _write(self, name: str, metadata: Metadata[Any], role: str) -> None:
-        metadata.sign(self._signer(role))
-        write_atomic(self._metadata / name, metadata.to_bytes())
+    def _sign(self, role: str, metadata: Metadata[Any]) -> bytes:
+        if role == RECENT_ROLE:
+            return self.keys.sign(role, metadata, self.keys.here(role))
+        roots = [self.next_root.current(), self.next_root.staged()]
+        keyids = [keyid for root in roots if root for keyid in root.signed.roles[role].keyids]
+        return self.keys.sign(role, metadata, keyids)
 
-    def _key_path(self, role: str) -> Path:
-        return self._keys / f"tuf-{role}.pem"
+    def _delegations(self) -> Delegations:
+        keys: dict[str, Key] = {
+            keyid: signer.public_key for keyid, signer in self.keys.here(RECENT_ROLE).items()
+        }
+        role = DelegatedRole(RECENT_ROLE, sorted(keys), 1, True, paths=[f"{RECENT_ROLE}/*"])
+        return Delegations(keys, {RECENT_ROLE: role})
 
-    def _signer(self, role: str) -> CryptoSigner:
-        return CryptoSigner(load_private(self._key_path(role), Ed25519PrivateKey))
-
-
-def shard_bits(people: int) -> int:
-    """How many bits of hash prefix split `people` into shards of about 128."""
-    return min(MAX_BITS, max(0, (people // _SHARD_PEOPLE).bit_length()))
-
-
-def _targets(
-    people: Sequence[Person], policy: Policy, issuers: Sequence[EllipticCurvePublicKey]
-) -> Iterable[tuple[str, bytes]]:
-    """Every target's path and bytes; an empty shard is there too, so that none can seem missing."""
-    bits = shard_bits(len(people))
-    manifest = {
-        "bits": bits,
-        "people": len(people),
-        "published_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "issuers": [compressed(issuer).hex() for issuer in issuers],
-    }
-    yield MANIFEST, json.dumps(manifest).encode()
-    yield POLICY, policy.model_dump_json().encode()
-    shards: dict[str, list[bytes]] = {shard_name(number, bits): [] for number in range(1 << bits)}
-    for person in people:
-        shards[shard_path(person.subject, bits)].append(person.to_line() + b"\n")
-    for path, lines in shards.items():
-        yield path, b"".join(lines)
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        descriptor = os.open(self._private / "tuf.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
 
 
 def _expiry(role: str) -> datetime:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import csv
+import sys
+import time
 from pathlib import Path
-from typing import TypeVar
 
 import click
 
-from config.errors import SettingsError
-from sync.central.cli import site_option
-from terminal.codes import from_compressed
-from terminal.person import SUBJECT, Person, PersonKind, Status
+from sync.central.options import site_option
+from sync.central.people_cli import PEOPLE_COMMANDS
+from sync.central.root_cli import root
+
+_QUIET = 2.0  # seconds; what takes longer says how far it is
 
 
 @click.group()
@@ -21,36 +22,68 @@ def roster() -> None:
     \b
     Example:
       campusgate roster import people.csv
+      campusgate roster suspend S20240001
       campusgate roster publish
     """
+
+
+for _command in (*PEOPLE_COMMANDS, root):
+    roster.add_command(_command)
 
 
 @roster.command("import")
 @site_option
 @click.argument("people_csv", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-def import_people(directory: Path, people_csv: Path) -> None:
-    """Add people from a CSV file with the columns sub,name,kind (and status, key).
+@click.option("--partial", is_flag=True, help="Take the good lines even when others are bad.")
+@click.option("--reinstate", is_flag=True, help="Take revoked people back who are in the file.")
+def import_people(directory: Path, people_csv: Path, partial: bool, reinstate: bool) -> None:
+    """Add or change people from a CSV file in UTF-8 or GB18030.
+
+    Columns: sub (学号, 工号), name (姓名), kind (类别: student, staff, worker, visitor), and, if wanted,
+    status (状态), from, until (生效日期, 失效日期: UTC, both days included), key. An empty cell leaves what
+    is known as it is. Ends with status 1 when a line was bad.
 
     \b
     Example:
       campusgate roster import people.csv
-      sub,name,kind
-      S20240001,张伟,student
+      sub,name,kind,until
+      S20240001,张伟,student,2028-07-31
     """
+    from config.errors import SettingsError
+    from sync.central.people_csv import read_people
     from sync.central.site import Site
     from sync.central.store import Store
 
-    people = read_people(people_csv)
-    store = Store(Site(directory).database_url)
-    store.put_people(people)
-    store.close()
-    click.echo(f"{len(people)} people taken in; `campusgate roster publish` sends them to the terminals")
+    url = Site(directory).database_url
+    read = read_people(people_csv, _Progress())
+    if read.problems and not partial:
+        what = "nothing is taken; --partial takes the good lines"
+        raise SettingsError([*read.problems, f"{people_csv}: {len(read.problems)} bad lines: {what}"])
+    store = Store(url)
+    try:
+        taken = store.roster.take_in(read.entries, reinstate=reinstate)
+    finally:
+        store.close()
+    click.echo(
+        f"{len(read.entries)} people taken in from {read.encoding}: {taken.new} new, "
+        f"{taken.changed} changed, {taken.unchanged} as they were; "
+        "`campusgate roster publish` sends them to the terminals"
+    )
+    if taken.still_revoked:
+        some = ", ".join(taken.still_revoked[:10]) + (", ..." if len(taken.still_revoked) > 10 else "")
+        click.echo(f"{len(taken.still_revoked)} stay revoked ({some}); --reinstate takes them back")
+    if read.problems:
+        click.echo("\n".join(read.problems), err=True)
+        click.echo(f"campusgate: {people_csv}: {len(read.problems)} bad lines were left out", err=True)
+        sys.exit(1)
 
 
 @roster.command()
 @site_option
 def publish(directory: Path) -> None:
     """Sign people and policy and put them where terminals fetch them.
+
+    `campusgate central run` does so by itself; this does it now.
 
     \b
     Example:
@@ -61,73 +94,20 @@ def publish(directory: Path) -> None:
 
     site = Site(directory)
     store = Store(site.database_url)
-    version = site.publish(store)
-    store.close()
+    try:
+        version = site.publish(store)
+    finally:
+        store.close()
     click.echo(f"version {version} is published")
 
 
-def read_people(path: Path) -> list[Person]:
-    """The people in the CSV file `path` (UTF-8). Raises: SettingsError naming every bad line."""
-    people: list[Person] = []
-    problems: list[str] = []
-    lines: dict[str, int] = {}
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = csv.DictReader(file)
-            missing = {"sub", "name", "kind"} - set(rows.fieldnames or [])
-            if missing:
-                raise SettingsError([f"{path}:1: column {', '.join(sorted(missing))} is missing"])
-            for row in rows:
-                try:
-                    person = _person(row)
-                except ValueError as error:
-                    problems.append(f"{path}:{rows.line_num}: {error}")
-                    continue
-                first = lines.setdefault(person.subject, rows.line_num)
-                if first == rows.line_num:
-                    people.append(person)
-                else:
-                    problems.append(
-                        f"{path}:{rows.line_num}: sub: {person.subject!r} is in line {first} already"
-                    )
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise SettingsError([f"{path}: is not CSV text in UTF-8 ({error})"]) from error
-    if problems:
-        raise SettingsError(problems)
-    if not people:
-        raise SettingsError([f"{path}: has nobody in it"])
-    return people
+class _Progress:
+    """Says on stderr how far a long import is; a short one says nothing."""
 
+    def __init__(self) -> None:
+        self._next = time.monotonic() + _QUIET
 
-def _person(row: dict[str, str | None]) -> Person:
-    subject, name = (row["sub"] or "").strip(), (row["name"] or "").strip()
-    if not SUBJECT.fullmatch(subject):
-        raise ValueError(
-            f"sub: {subject!r} is not allowed: 1 to 64 letters, digits, dots, dashes, underscores"
-        )
-    if not name:
-        raise ValueError("name: is missing")
-    try:
-        key = bytes.fromhex((row.get("key") or "").strip())
-        if key:
-            from_compressed(key)
-    except ValueError as error:
-        raise ValueError(f"key: {row['key']!r} is not a compressed P-256 point in hex") from error
-    return Person(
-        subject,
-        name,
-        _one_of(PersonKind, "kind", row["kind"] or ""),
-        _one_of(Status, "status", row.get("status") or "active"),
-        (key,) if key else (),
-    )
-
-
-K = TypeVar("K", PersonKind, Status)
-
-
-def _one_of(kinds: type[K], column: str, value: str) -> K:
-    try:
-        return kinds(value.strip())
-    except ValueError as error:
-        allowed = ", ".join(kind.value for kind in kinds)
-        raise ValueError(f"{column}: {value!r} is not allowed: one of {allowed}") from error
+    def __call__(self, line: int) -> None:
+        if time.monotonic() >= self._next:
+            self._next += _QUIET
+            click.echo(f"read up to line {line:,}", err=True)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import secrets
 import tomllib
+from datetime import UTC, datetime
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
@@ -13,16 +15,22 @@ from pydantic import ValidationError
 
 from config.errors import SettingsError
 from config.files import private_directory, write_atomic
-from config.keys import load_private, new_p256, public_pem, save_private
+from config.keys import load_private, public_pem, save_private
 from config.validation import explain
-from sync.central.publish import Repository
+from sync.central.issuers import Issuers
+from sync.central.publish import PublishError, Repository
 from sync.central.store import Store
+from terminal.codes import key_id
 from terminal.install import TrustBundle
 from terminal.policy import Policy
+
+_PUBLISHED = "published"
+_FEW = 500  # people whose changes travel alone
 
 POLICY_SAMPLE = """\
 # The school's policy. Publish changes with: campusgate roster publish
 pulse_seconds = 3.0             # how long a gate stays released
+names = "masked"                # on a gate's screen: "masked" 张*, "family" 张, "hidden" or "full"
 
 [code]
 fresh_seconds = 60              # how long a personal code is good for
@@ -47,6 +55,7 @@ class Site:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self._keys = directory / "keys"
+        self.issuers = Issuers(self._keys / "issuer.pem", directory / "issuers")
         self.repository = Repository(directory / "tuf", self._keys)
 
     @property
@@ -55,17 +64,22 @@ class Site:
         self._read("central.json")
         return f"sqlite:///{self.directory / 'central.db'}"
 
-    def create(self, url: str) -> None:
+    @property
+    def school(self) -> str:
+        """The school's name, as it is printed on cards; "" when none was given. Raises: SettingsError."""
+        return str(json.loads(self._read("central.json")).get("school", ""))
+
+    def create(self, url: str, school: str = "") -> None:
         """Make a new central: keys, database, an empty repository, a sample policy.
 
         Raises: KeyFileError when there is one here already; OSError.
         """
         private_directory(self.directory)
         save_private(self._keys / "records.pem", X25519PrivateKey.generate())
-        save_private(self._keys / "issuer.pem", new_p256())
+        self.issuers.create()
         write_atomic(self._keys / "operator.token", secrets.token_urlsafe(32).encode(), mode=0o600)
         self.repository.create()
-        write_atomic(self.directory / "central.json", json.dumps({"url": url}).encode())
+        write_atomic(self.directory / "central.json", json.dumps({"url": url, "school": school}).encode())
         write_atomic(self.directory / "policy.toml", POLICY_SAMPLE.encode())
         Store(self.database_url).close()
 
@@ -75,7 +89,7 @@ class Site:
 
     def issuer_key(self) -> EllipticCurvePrivateKey:
         """The key that signs passes. Raises: KeyFileError."""
-        return load_private(self._keys / "issuer.pem", EllipticCurvePrivateKey)
+        return self.issuers.signing_key()
 
     def operator_token(self) -> str:
         """The bearer token that opens records over HTTP. Raises: SettingsError without a central here."""
@@ -98,7 +112,38 @@ class Site:
 
     def publish(self, store: Store) -> int:
         """Publish people and policy; the version. Raises: SettingsError, KeyFileError, OSError."""
-        return self.repository.publish(store.people(), self.policy(), [self.issuer_key().public_key()])
+        number, _ = store.roster.unpublished()
+        version = self.repository.publish(store.people(), self.policy(), self.issuers.published())
+        store.roster.published(number)
+        store.set_note(_PUBLISHED, self._fingerprint())
+        return version
+
+    def publish_changes(self, store: Store) -> int | None:
+        """Publish if people, policy or issuers changed, or the last time is a day ago; the version, or None.
+
+        A few changed people travel alone; anything else is published in full. Raises: as `publish`.
+        """
+        number, subjects = store.roster.unpublished()
+        if store.note(_PUBLISHED) != self._fingerprint() or len(subjects) > _FEW:
+            return self.publish(store)
+        if not subjects:
+            return None
+        known = {subject: store.person(subject) for subject in subjects}
+        try:
+            version = self.repository.publish_recent(
+                [person for person in known.values() if person],
+                [subject for subject, person in known.items() if person is None],
+            )
+        except PublishError:
+            return self.publish(store)  # too many by now, or the key for recent changes is new
+        store.roster.published(number)
+        return version
+
+    def _fingerprint(self) -> str:
+        """What a full publication holds besides people; and the day, since metadata expires."""
+        issuers = [key_id(key) for key in self.issuers.published()]
+        parts = [self._read("policy.toml"), *issuers, f"{datetime.now(UTC):%Y-%m-%d}"]
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
     def _read(self, name: str) -> str:
         try:

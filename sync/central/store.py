@@ -1,7 +1,7 @@
-"""Central's database: devices, people, and every record exactly once, by (device, sequence).
+"""Central's database: every record exactly once, by (device, sequence), and the way to devices and people.
 
-SQLAlchemy Core; SQLite by default. Sealed records are stored as they came; opening one takes central's
-private key and is left to whoever is authorised.
+Sealed records are stored as they came; opening one takes central's private key and is left to whoever is
+authorised.
 """
 
 from __future__ import annotations
@@ -12,53 +12,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from config.errors import CampusgateError
-from config.keys import parse_public
+from sync.central.claims import Claims
+from sync.central.database import Database, alarm, device, read_meta, record, write_meta
+from sync.central.devices import Devices
+from sync.central.people import People
 from sync.protocol import BatchReceipt, Refused
-from terminal.person import Person, PersonKind, Status
-from terminal.records import FIRST_DIGEST, Event, parse_event
-
-_schema = sa.MetaData()
-_device = sa.Table(
-    "device",
-    _schema,
-    sa.Column("name", sa.String(63), primary_key=True),
-    sa.Column("public_key", sa.Text, nullable=False),
-    sa.Column("through", sa.BigInteger, nullable=False),
-    sa.Column("digest", sa.String(64), nullable=False),
-)
-_record = sa.Table(
-    "record",
-    _schema,
-    sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("device", sa.String(63), sa.ForeignKey("device.name"), nullable=False),
-    sa.Column("sequence", sa.BigInteger, nullable=False),
-    sa.Column("digest", sa.String(64), nullable=False),
-    sa.Column("event", sa.Text, nullable=False),
-    sa.Column("received_at", sa.String(32), nullable=False),
-    sa.UniqueConstraint("device", "sequence"),
-)
-_alarm = sa.Table(
-    "alarm",
-    _schema,
-    sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("device", sa.String(63), nullable=False),
-    sa.Column("sequence", sa.BigInteger, nullable=False),
-    sa.Column("kind", sa.String(16), nullable=False),
-    sa.Column("evidence", sa.Text, nullable=False),
-    sa.Column("raised_at", sa.String(32), nullable=False),
-)
-_person = sa.Table(
-    "person",
-    _schema,
-    sa.Column("subject", sa.String(64), primary_key=True),
-    sa.Column("name", sa.Text, nullable=False),
-    sa.Column("kind", sa.String(16), nullable=False),
-    sa.Column("status", sa.String(16), nullable=False),
-    sa.Column("phone_key", sa.String(66), nullable=False),  # compressed point as hex, or ""
-)
+from terminal.person import Person
+from terminal.records import Event, parse_event
 
 
 class Gap(CampusgateError, ValueError):
@@ -79,39 +41,27 @@ class Stored:
 
 
 class Store:
-    """Central's database at the SQLAlchemy `url`, its tables made when they are missing."""
+    """Central's database at the SQLAlchemy `url`, its tables made when they are missing.
+
+    devices, roster, claims: the same database's terminals, people and claim codes.
+    Raises: SettingsError when a newer campusgate made it.
+    """
 
     def __init__(self, url: str) -> None:
-        self._engine = sa.create_engine(url)
-        if self._engine.dialect.name == "sqlite":
-            sa.event.listen(self._engine, "connect", _durable)
-            sa.event.listen(self._engine, "begin", _immediate)
-        _schema.create_all(self._engine)
+        self._database = Database(url)
+        self.devices = Devices(self._database)
+        self.roster = People(self._database)
+        self.claims = Claims(self._database)
 
     def close(self) -> None:
         """Let all connections go."""
-        self._engine.dispose()
+        self._database.close()
 
-    def register(self, device: str, public_key_pem: str) -> None:
-        """Take batches from `device` from now on. Raises: KeyFileError for a malformed key."""
-        parse_public(public_key_pem, Ed25519PublicKey, source=device)
-        with self._engine.begin() as db:
-            known = db.execute(sa.select(_device.c.name).where(_device.c.name == device)).first()
-            if known:
-                db.execute(
-                    sa.update(_device).where(_device.c.name == device).values(public_key=public_key_pem)
-                )
-            else:
-                row = {"name": device, "public_key": public_key_pem, "through": 0, "digest": FIRST_DIGEST}
-                db.execute(sa.insert(_device).values(row))
+    def register(self, name: str, public_key_pem: str) -> None:
+        """Take batches from the device `name` from now on. Raises: KeyFileError, DeviceError."""
+        self.devices.register(name, public_key_pem)
 
-    def device_keys(self) -> dict[str, Ed25519PublicKey]:
-        """The public key of every registered device."""
-        with self._engine.connect() as db:
-            rows = db.execute(sa.select(_device.c.name, _device.c.public_key)).all()
-        return {name: parse_public(pem, Ed25519PublicKey, source=name) for name, pem in rows}
-
-    def ingest(self, device: str, events: Sequence[Event]) -> BatchReceipt:
+    def ingest(self, name: str, events: Sequence[Event]) -> BatchReceipt:
         """Store what is new of `events`, in one durable transaction.
 
         A record that is here already is left alone; another one under the same number is an alarm, kept as
@@ -119,11 +69,9 @@ class Store:
         """
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
         refused: list[Refused] = []
-        with self._engine.begin() as db:
+        with self._database.begin() as db:
             row = db.execute(
-                sa.select(_device.c.through, _device.c.digest)
-                .where(_device.c.name == device)
-                .with_for_update()
+                sa.select(device.c.through, device.c.digest).where(device.c.name == name).with_for_update()
             ).one()
             through, digest = int(row.through), str(row.digest)
             new: list[dict[str, Any]] = []
@@ -143,7 +91,7 @@ class Store:
                 through, digest = event.sequence, event.digest
                 new.append(
                     {
-                        "device": device,
+                        "device": name,
                         "sequence": event.sequence,
                         "digest": event.digest,
                         "event": event.text,
@@ -151,80 +99,59 @@ class Store:
                     }
                 )
             if new:
-                db.execute(sa.insert(_record), new)
-                advanced = sa.update(_device).where(_device.c.name == device)
+                db.execute(sa.insert(record), new)
+                advanced = sa.update(device).where(device.c.name == name)
                 db.execute(advanced.values(through=through, digest=digest))
-        return BatchReceipt(device=device, through=through, digest=digest, refused=refused)
+        return BatchReceipt(device=name, through=through, digest=digest, refused=refused)
 
     def records(self, *, after: int = 0, limit: int = 500) -> list[Stored]:
         """Records in order of arrival, those after the identity `after`, at most `limit`."""
-        query = sa.select(_record).where(_record.c.id > after).order_by(_record.c.id).limit(limit)
-        with self._engine.connect() as db:
+        query = sa.select(record).where(record.c.id > after).order_by(record.c.id).limit(limit)
+        with self._database.connect() as db:
             rows = db.execute(query).all()
         return [Stored(row.id, row.received_at, parse_event(row.event)) for row in rows]
 
     def counts(self) -> dict[str, int]:
         """How many records and alarms there are."""
-        with self._engine.connect() as db:
+        with self._database.connect() as db:
             return {
                 table.name: int(db.execute(sa.select(sa.func.count()).select_from(table)).scalar_one())
-                for table in (_record, _alarm)
+                for table in (record, alarm)
             }
 
     def put_people(self, people: Sequence[Person]) -> None:
         """Add `people`; whoever is known by that number already is replaced."""
-        rows = [
-            {
-                "subject": person.subject,
-                "name": person.name,
-                "kind": str(person.kind),
-                "status": str(person.status),
-                "phone_key": person.keys[0].hex() if person.keys else "",
-            }
-            for person in people
-        ]
-        with self._engine.begin() as db:
-            db.execute(sa.delete(_person).where(_person.c.subject == sa.bindparam("b_subject")), _keyed(rows))
-            db.execute(sa.insert(_person), rows)
+        self.roster.put(people)
 
     def people(self) -> Iterator[Person]:
         """Everyone, by number."""
-        with self._engine.connect() as db:
-            for row in db.execute(sa.select(_person).order_by(_person.c.subject)):
-                keys = (bytes.fromhex(row.phone_key),) if row.phone_key else ()
-                yield Person(row.subject, row.name, PersonKind(row.kind), Status(row.status), keys)
+        return self.roster.all()
 
     def person(self, subject: str) -> Person | None:
         """The person with that number, or None."""
-        return next((person for person in self.people() if person.subject == subject), None)
+        return self.roster.get(subject)
 
+    def note(self, name: str) -> str:
+        """What was noted under `name` by `set_note`; "" when nothing was."""
+        with self._database.connect() as db:
+            return read_meta(db, name) or ""
 
-def _keyed(rows: Sequence[dict[str, str]]) -> list[dict[str, str]]:
-    return [{"b_subject": row["subject"]} for row in rows]
+    def set_note(self, name: str, value: str) -> None:
+        """Keep `value` under `name`."""
+        with self._database.begin() as db:
+            write_meta(db, name, value)
 
 
 def _digest(db: sa.Connection, event: Event) -> str | None:
-    query = sa.select(_record.c.digest).where(
-        _record.c.device == event.device, _record.c.sequence == event.sequence
+    query = sa.select(record.c.digest).where(
+        record.c.device == event.device, record.c.sequence == event.sequence
     )
     return db.execute(query).scalar_one_or_none()
 
 
 def _raise(db: sa.Connection, event: Event, kind: str, now: str) -> None:
     """Keep `event` as evidence, once: a terminal that sends it again and again adds nothing."""
-    alarm = {"device": event.device, "sequence": event.sequence, "kind": kind, "evidence": event.text}
-    known = sa.select(_alarm.c.id).where(*(_alarm.c[name] == value for name, value in alarm.items()))
+    evidence = {"device": event.device, "sequence": event.sequence, "kind": kind, "evidence": event.text}
+    known = sa.select(alarm.c.id).where(*(alarm.c[name] == value for name, value in evidence.items()))
     if db.execute(known).first() is None:
-        db.execute(sa.insert(_alarm).values(**alarm, raised_at=now))
-
-
-def _durable(connection: Any, _record: Any) -> None:
-    # A receipt lets terminals forget: what it covers must survive a power cut here too.
-    connection.isolation_level = None  # SQLAlchemy's "begin" event below starts transactions
-    for pragma in ("journal_mode = wal", "synchronous = full", "busy_timeout = 10000", "foreign_keys = on"):
-        connection.execute(f"pragma {pragma}")
-
-
-def _immediate(connection: sa.Connection) -> None:
-    # A transaction that reads first and writes later would otherwise fail when another wrote in between.
-    connection.exec_driver_sql("begin immediate")
+        db.execute(sa.insert(alarm).values(**evidence, raised_at=now))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from sync.central.site import Site
 from tests.sim.campus import Campus, build
 from tests.sync.world import serving
 
@@ -24,3 +25,11 @@ def central(campus: Campus) -> Iterator[str]:
     """The URL of the campus's real central, serving."""
     with serving(campus) as url:
         yield url
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    """A central without anybody, not serving."""
+    made = Site(tmp_path / "central")
+    made.create("https://central.school.example", school="示例大学")
+    return made

@@ -36,7 +36,8 @@ def test_a_gap_is_a_conflict_that_names_what_is_expected(campus: Campus, central
 def test_the_same_batch_twice_gives_the_same_receipt_and_no_duplicates(campus: Campus, central: str) -> None:
     body = batch_body(chain(4))
     first, second = (post(central, campus, body).json() for _ in range(2))
-    assert first == second == {"device": DEVICE, "through": 4, "digest": chain_end(body), "refused": []}
+    receipt = {"device": DEVICE, "through": 4, "digest": chain_end(body), "refused": [], "rotate": False}
+    assert first == second == receipt
     assert counts(central) == {"record": 4, "alarm": 0}
 
 
@@ -146,7 +147,7 @@ def test_however_batches_are_split_repeated_and_shuffled_each_record_is_there_on
 
 def test_the_database_is_durable_before_a_receipt_is_given(campus: Campus) -> None:
     store = Store(campus.site.database_url)
-    with store._engine.connect() as db:
+    with store._database.connect() as db:
         assert db.exec_driver_sql("pragma synchronous").scalar() == 2
     store.close()
     with sqlite3.connect(campus.site.directory / "central.db") as db:

@@ -23,6 +23,7 @@ from tests.sim.campus import Campus, build
 from tests.sim.network import Link
 from tests.sim.processes import wait_until
 from tests.sync.hostile import Hostile, silence
+from tests.sync.office import opened
 from tests.sync.world import assert_exactly_once, campusgate, open_roster, serving, write_records
 
 
@@ -201,3 +202,21 @@ def test_a_server_s_retry_after_is_honoured_up_to_the_longest(asked: float, wait
     first = [Pace(300.0, random.Random(seed)).after_fault(asked) for seed in range(50)]
     assert all(waited <= wait <= waited + 1 for wait in first)
     assert len(set(first)) > 40  # all terminals hear the same number and must not come back together
+
+
+def test_a_revoked_terminal_says_so_and_one_asked_for_a_key_renews_it(campus: Campus, link: Link) -> None:
+    before = (campus.settings.keys / "device.pem").read_bytes()
+    write_records(campus.settings, 1)
+    with serving(campus) as url, opened(campus.site) as store:
+        link.target = int(url.rpartition(":")[2])
+        store.devices.rotate("north-gate-1")
+        with daemon(campus):
+            assert wait_until(lambda: (campus.settings.keys / "device.pem").read_bytes() != before, 10)
+            write_records(campus.settings, 1)
+            assert wait_until(lambda: not store.devices.rotation_due("north-gate-1"), 10)
+            store.devices.revoke("north-gate-1")
+            write_records(campus.settings, 1)
+            assert wait_until(lambda: status(campus)["faults"]["uplink"].startswith("revoked: "), 10)
+        log = (campus.settings_file.parent / "sync.log").read_text("utf-8")
+    assert log.count("uplink: revoked") == 1
+    assert "PRIVATE" not in log

@@ -59,6 +59,7 @@ def serving(campus: Campus, port: int = 0) -> Iterator[str]:
     """The real central of `campus` on loopback, in a thread; its URL."""
     store = Store(campus.site.database_url)
     listener = socket.create_server(("127.0.0.1", port))
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # else 40 ms more for every answer
     config = uvicorn.Config(create_app(campus.site, store), log_level="critical", lifespan="off")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="central")

@@ -1,0 +1,208 @@
+"""People from a CSV file as schools have them: Chinese or English headers, UTF-8 or GB18030.
+
+An empty cell says nothing: what central knows of that person stays. Every line that cannot be taken is named.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import unicodedata
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TypeVar
+
+from config.errors import SettingsError
+from sync.central.people import Entry
+from terminal.codes import from_compressed
+from terminal.person import SUBJECT, PersonKind, Status
+
+_HEADERS = {
+    "sub": ("sub", "subject", "id", "number", "学号", "工号", "编号", "学工号", "人员编号"),
+    "name": ("name", "姓名", "名字"),
+    "kind": ("kind", "type", "类别", "类型", "人员类别", "身份"),
+    "status": ("status", "状态"),
+    "from": ("from", "valid_from", "生效日期", "开始日期", "有效期起"),
+    "until": ("until", "valid_until", "失效日期", "截止日期", "有效期至", "有效期止"),
+    "key": ("key", "phone_key", "公钥", "手机公钥"),
+}
+_COLUMNS = {header: column for column, headers in _HEADERS.items() for header in headers}
+_NEEDED = ("kind", "name", "sub")
+_KINDS = {
+    "学生": PersonKind.STUDENT,
+    "教职工": PersonKind.STAFF,
+    "教师": PersonKind.STAFF,
+    "职工": PersonKind.STAFF,
+    "临时工": PersonKind.WORKER,
+    "临时人员": PersonKind.WORKER,
+    "外包人员": PersonKind.WORKER,
+    "访客": PersonKind.VISITOR,
+}
+_STATUSES = {"正常": Status.ACTIVE, "停用": Status.SUSPENDED, "注销": Status.REVOKED}
+_DATE = re.compile(r"(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})日?")
+_MAX_NAME = 100  # characters
+_EVERY = 5000  # lines between two reports of progress
+
+K = TypeVar("K", PersonKind, Status)
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """What a file holds. encoding: how it was read. problems: a line each for what cannot be taken."""
+
+    encoding: str
+    entries: list[Entry]
+    problems: list[str]
+
+
+def read_people(path: Path, progress: Callable[[int], None] = lambda _line: None) -> Table:
+    """The people in the CSV file `path`. progress: told the line number now and then.
+
+    Raises: SettingsError when the file as a whole cannot be read as a list of people; OSError.
+    """
+    text, encoding = decode(path)
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True)
+    entries: list[Entry] = []
+    problems: list[str] = []
+    lines: dict[str, int] = {}
+    try:
+        columns = _columns(next(rows, []), path)
+        line = rows.line_num
+        for row in rows:
+            first, line = line + 1, rows.line_num  # a quoted cell may run over several lines
+            if first // _EVERY != line // _EVERY:
+                progress(line)
+            if not any(cell.strip() for cell in row):
+                continue
+            try:
+                entry = _entry(row, columns)
+            except ValueError as error:
+                problems.append(f"{path}:{first}: {error}")
+                continue
+            before = lines.setdefault(entry.subject, first)
+            if before == first:
+                entries.append(entry)
+            else:
+                problems.append(f"{path}:{first}: sub: {entry.subject!r} is in line {before} already")
+    except csv.Error as error:
+        raise SettingsError([f"{path}:{rows.line_num}: is not CSV ({error})"]) from error
+    if not entries and not problems:
+        raise SettingsError([f"{path}: has nobody in it"])
+    return Table(encoding, entries, problems)
+
+
+def decode(path: Path) -> tuple[str, str]:
+    """The text of the file and its encoding: UTF-8 when all of it is, else GB18030.
+
+    GB18030 text of any length is all but never UTF-8 by chance; nearly all UTF-8 would pass as GB18030, so
+    the order decides. Raises: SettingsError when it is neither; OSError.
+    """
+    data = path.read_bytes()
+    if data[:2] not in (b"\xff\xfe", b"\xfe\xff") and b"\0" not in data:
+        for encoding, name in (("utf-8-sig", "UTF-8"), ("gb18030", "GB18030")):
+            try:
+                return data.decode(encoding), name
+            except UnicodeDecodeError:
+                continue
+    raise SettingsError([f"{path}: is not CSV text in UTF-8 or GB18030; save it as “CSV UTF-8”"])
+
+
+def parse_time(text: str, *, end: bool) -> int:
+    """A UTC date or a timestamp with its zone as Unix seconds; a date that is an `end` counts to its end.
+
+    Raises: ValueError.
+    """
+    try:
+        if match := _DATE.fullmatch(text):
+            day = datetime(*(int(part) for part in match.groups()), tzinfo=UTC)  # type: ignore[arg-type,misc]
+            return int((day + timedelta(days=1) if end else day).timestamp())
+        moment = datetime.fromisoformat(text)
+    except (ValueError, OverflowError) as error:
+        raise ValueError(f"{text!r} is not a date such as 2027-07-01") from error
+    if moment.tzinfo is None:
+        raise ValueError(f"{text!r} has no zone: write 2027-07-01 or 2027-07-01T08:00:00+08:00")
+    return int(moment.timestamp())
+
+
+def _delimiter(text: str) -> str:
+    header = text.partition("\n")[0]
+    return max(",\t;", key=header.count)
+
+
+def _columns(header: Sequence[str], path: Path) -> Mapping[str, int]:
+    """Where each column that we know is."""
+    found: dict[str, int] = {}
+    for index, cell in enumerate(header):
+        column = _COLUMNS.get(cell.strip().lower())
+        if column is None:
+            continue
+        if column in found:
+            raise SettingsError(
+                [f"{path}:1: {header[found[column]]} and {cell} are both the column {column}"]
+            )
+        found[column] = index
+    missing = [column for column in _NEEDED if column not in found]
+    if missing:
+        raise SettingsError([f"{path}:1: column {', '.join(missing)} is missing"])
+    return found
+
+
+def _entry(row: Sequence[str], columns: Mapping[str, int]) -> Entry:
+    def cell(column: str) -> str:
+        index = columns.get(column, len(row))
+        return row[index].strip() if index < len(row) else ""
+
+    subject, name = cell("sub"), unicodedata.normalize("NFC", cell("name"))
+    if not SUBJECT.fullmatch(subject):
+        raise ValueError(
+            f"sub: {subject!r:.80} is not allowed: 1 to 64 letters, digits, dots, dashes, underscores"
+        )
+    if not name:
+        raise ValueError("name: is missing")
+    if len(name) > _MAX_NAME or not name.isprintable():
+        raise ValueError(f"name: {name!r:.80} is not allowed: at most {_MAX_NAME} printable characters")
+    valid_from, valid_until = _time("from", cell("from")), _time("until", cell("until"))
+    if valid_from is not None and valid_until is not None and valid_from >= valid_until:
+        raise ValueError(f"until: {cell('until')!r} is before from")
+    return Entry(
+        subject,
+        name,
+        _one_of(PersonKind, _KINDS, "kind", cell("kind")),
+        _one_of(Status, _STATUSES, "status", cell("status")) if cell("status") else None,
+        _key(cell("key")),
+        valid_from,
+        valid_until,
+    )
+
+
+def _time(column: str, text: str) -> int | None:
+    try:
+        return parse_time(text, end=column == "until") if text else None
+    except ValueError as error:
+        raise ValueError(f"{column}: {error}") from error
+
+
+def _key(text: str) -> bytes | None:
+    if not text:
+        return None
+    try:
+        key = bytes.fromhex(text)
+        from_compressed(key)
+    except ValueError:
+        key = b""
+    if len(key) != 33:
+        raise ValueError(f"key: {text!r:.80} is not a compressed P-256 point in hex")
+    return key
+
+
+def _one_of(kinds: type[K], chinese: Mapping[str, K], column: str, value: str) -> K:
+    if value in chinese:
+        return chinese[value]
+    try:
+        return kinds(value.lower())
+    except ValueError as error:
+        allowed = ", ".join(kind.value for kind in kinds)
+        raise ValueError(f"{column}: {value!r:.80} is not allowed: one of {allowed}") from error
