@@ -102,6 +102,7 @@ class Problem(BaseModel):
         "revoked",
         "claim",
         "key-refused",
+        "device-code",
     ]
     title: str
     status: int

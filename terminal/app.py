@@ -218,7 +218,7 @@ class Terminal:
             fault=self._fault[0],
             fault_detail=self._fault[1],
             roster_version=self._roster_version,
-            roster_refused=str(self._shelf.refused or ""),
+            roster_refused=str(self._shelf.refused or (self._gate.roster_refused if self._gate else "")),
             answer=self._answer,
             preview=self._preview,
             crowded=now.monotonic - self._crowd_at < _CROWD_SHOWN,
@@ -240,7 +240,7 @@ def _device_codes(settings: Settings) -> DeviceCodes | None:
     url, device = settings.screen.device_code_url, settings.device
     if url is None:
         return None
-    return DeviceCodes(url, device=device.name, place=device.place, key=device_key(settings))
+    return DeviceCodes(url, device=device.name, place=device.place, key=lambda: device_key(settings))
 
 
 def _thumbnail(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:

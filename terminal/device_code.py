@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping
+import logging
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,11 +19,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cwt import COSE, COSEKey
 
+from config.errors import KeyFileError
 from config.keys import private_pem
 from hw.clock import Moment
 from terminal.codes import Claim, place_name
 from terminal.cose import EDDSA, CodeRefused, check, take_apart
 from terminal.reasons import Reason
+
+log = logging.getLogger(__name__)
 
 RENEW_AFTER = 30  # seconds that one code stays on the screen
 FRESH = 90  # seconds: on the screen, and then the person reads, fills in and submits
@@ -42,23 +46,34 @@ class DeviceCode:
 
 
 class DeviceCodes:
-    """The codes of one terminal, made as they are needed. url: what each begins with."""
+    """The codes of one terminal, made as they are needed.
 
-    def __init__(self, url: str, *, device: str, place: str, key: Ed25519PrivateKey) -> None:
+    url: what each begins with. key: gives the device's key; asked each time, since the key may be renewed.
+    """
+
+    def __init__(self, url: str, *, device: str, place: str, key: Callable[[], Ed25519PrivateKey]) -> None:
         self._url, self._device, self._place, self._key = url, device, place, key
         self._text, self._issued_at = "", 0
 
     def current(self, now: Moment) -> str:
-        """The code to show now; "" while the clock is not trusted: it would vouch for a wrong time."""
+        """The code to show now; "" while the clock is not trusted: it would vouch for a wrong time.
+
+        Also "" when there is no key to sign it with. Never raises.
+        """
         at = int(now.wall.timestamp())
         if not now.trusted:
             self._text = ""
         elif not self._text or not 0 <= at - self._issued_at < RENEW_AFTER:  # a clock that is set renews it
-            self._text = device_code(
-                self._url, device=self._device, place=self._place, issued_at=at, key=self._key
-            )
-            self._issued_at = at
+            self._text, self._issued_at = self._made(at), at
         return self._text
+
+    def _made(self, at: int) -> str:
+        try:
+            key = self._key()
+        except KeyFileError as error:
+            log.error("no device code: %s", error)
+            return ""
+        return device_code(self._url, device=self._device, place=self._place, issued_at=at, key=key)
 
 
 def device_code(url: str, *, device: str, place: str, issued_at: int, key: Ed25519PrivateKey) -> str:
@@ -72,7 +87,7 @@ def device_code(url: str, *, device: str, place: str, issued_at: int, key: Ed255
 
 def verify_device_code(
     text: str,
-    keys: Mapping[str, Ed25519PublicKey],
+    keys: Callable[[str], Iterable[Ed25519PublicKey]],
     *,
     now: int,
     fresh: int = FRESH,
@@ -80,7 +95,8 @@ def verify_device_code(
 ) -> DeviceCode:
     """The device code in `text`, a URL or the token alone, if it is genuine and fresh. For central.
 
-    keys: of the devices that are trusted now, by name. now: Unix seconds; fresh and skew: seconds.
+    keys: gives the keys that are trusted now for a device's name, none if it is not. now: Unix seconds;
+    fresh and skew: seconds.
     Raises: CodeRefused.
     """
     if len(text) > MAX_URL:
@@ -92,8 +108,8 @@ def verify_device_code(
         issued_at = _time(signed.claims[Claim.IAT])
     except (KeyError, ValueError) as error:
         raise CodeRefused(Reason.CODE_DAMAGED, f"a claim is malformed: {error!r:.80}") from error
-    key = keys.get(device)
-    if key is None or signed.key_id != device_key_id(key):
+    key = next((one for one in keys(device) if signed.key_id == device_key_id(one)), None)
+    if key is None:
         raise CodeRefused(Reason.CODE_ISSUER_UNKNOWN, f"{device} has no key {signed.key_id or '(none)'}")
     check(signed, key)
     if issued_at - now > skew:

@@ -94,6 +94,7 @@ class Gate:
             code = verified(claimed, person, roster)
             last = self._journal.last_issued_at(code.subject, self._place)
             floor = None if now.trusted else self._journal.newest_time()
+            self.roster_refused = ""
         except RosterRefused as refused:
             log.warning("lookup refused: %s", refused)
             self.roster_refused = str(refused)

@@ -92,6 +92,33 @@ def register(directory: Path, name: str, public_key: Path) -> None:
 
 @central.command()
 @site_option
+def reuse(directory: Path) -> None:
+    """List codes that were let in where one code cannot have been twice, one JSON object a line.
+
+    It opens records: only for those who may read them (R28).
+
+    \b
+    Example:
+      campusgate central reuse --dir central
+    """
+    import json
+    from dataclasses import asdict
+
+    from sync.central.reuse import opened_records, reused
+    from sync.central.site import Site
+    from sync.central.store import Store
+
+    site = Site(directory)
+    store = Store(site.database_url)
+    try:
+        for found in reused(opened_records(store, site.record_key())):
+            click.echo(json.dumps(asdict(found), default=str, ensure_ascii=False))
+    finally:
+        store.close()
+
+
+@central.command()
+@site_option
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=8000, show_default=True, help="Port to listen on.")
 @click.option(

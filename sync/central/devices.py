@@ -63,6 +63,10 @@ class Devices:
         pems = [pem for pem in row or () if pem]
         return tuple(parse_public(pem, Ed25519PublicKey, source=name) for pem in pems)
 
+    def trusted_keys(self, name: str) -> tuple[Ed25519PublicKey, ...]:
+        """As `keys`, but none of a device that is revoked."""
+        return self.keys(name) if self.status(name) is DeviceStatus.ACTIVE else ()
+
     def all(self) -> dict[str, DeviceStatus]:
         """Every device and its status, by name."""
         with self._database.connect() as db:

@@ -25,6 +25,7 @@ from terminal.install import TrustBundle
 from terminal.policy import Policy
 
 _PUBLISHED = "published"
+_HOUR = "published-hour"
 _FEW = 500  # people whose changes travel alone
 
 POLICY_SAMPLE = """\
@@ -116,17 +117,21 @@ class Site:
         version = self.repository.publish(store.people(), self.policy(), self.issuers.published())
         store.roster.published(number)
         store.set_note(_PUBLISHED, self._fingerprint())
+        store.set_note(_HOUR, f"{datetime.now(UTC):%Y-%m-%dT%H}")
         return version
 
     def publish_changes(self, store: Store) -> int | None:
-        """Publish if people, policy or issuers changed, or the last time is a day ago; the version, or None.
+        """Publish if people, policy or issuers changed, or an hour has passed; the version, or None.
 
-        A few changed people travel alone; anything else is published in full. Raises: as `publish`.
+        A few changed people travel alone; anything else is published in full, and so is every day's first.
+        Every hour without news is signed too: terminals tell by it that they are not kept in the past.
+        Raises: as `publish`.
         """
         number, subjects = store.roster.unpublished()
         if store.note(_PUBLISHED) != self._fingerprint() or len(subjects) > _FEW:
             return self.publish(store)
-        if not subjects:
+        hour = f"{datetime.now(UTC):%Y-%m-%dT%H}"
+        if not subjects and store.note(_HOUR) == hour:
             return None
         known = {subject: store.person(subject) for subject in subjects}
         try:
@@ -137,6 +142,7 @@ class Site:
         except PublishError:
             return self.publish(store)  # too many by now, or the key for recent changes is new
         store.roster.published(number)
+        store.set_note(_HOUR, hour)
         return version
 
     def _fingerprint(self) -> str:

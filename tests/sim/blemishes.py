@@ -95,6 +95,11 @@ def glare(image: Image, code: Box, strength: float, rng: np.random.Generator) ->
     add_light(image, light)
 
 
+def grain(image: Image, rng: np.random.Generator) -> None:
+    """Sensor noise along the top edge: a live camera never gives the same picture twice."""
+    image[:1] = rng.integers(80, 100, image[:1].shape, np.uint8)
+
+
 def add_light(image: Image, light: npt.NDArray[np.uint8]) -> None:
     """Adds `light` (uint8, shape (height, width)) to a premultiplied BGRA picture, inside its outline."""
     light = np.minimum(light, image[:, :, 3])

@@ -36,6 +36,7 @@ from tests.sim.watcher import Watcher
 
 _PATIENCE = 4.0  # seconds without an answer before a person takes the phone away and shows it again
 _GIVE_UP = 40.0  # seconds
+DRAIN = 60.0  # seconds for the last records to reach central
 _OUTAGE = 20  # scans between cutting and mending the network in a demo without end
 
 
@@ -202,7 +203,7 @@ class Demo:
         for killer in self._killers:
             killer.join()
         journal = JournalReader(campus.settings.journal)
-        wait_until(lambda: Receipt.load(campus.settings.receipt).through == journal.newest(), 60)
+        wait_until(lambda: Receipt.load(campus.settings.receipt).through == journal.newest(), DRAIN)
 
 
 def _frames(presentation: Presentation, seconds: float) -> Iterator[Image]:

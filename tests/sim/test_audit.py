@@ -15,6 +15,7 @@ from terminal.decision import Decision
 from terminal.journal import Journal, JournalReader
 from terminal.provision import trust
 from terminal.reasons import Reason, Verdict
+from terminal.receipt import Receipt
 from terminal.records import Record, parse_event, seal
 from tests.sim.audit import Ledger, Tally, percentiles, reckon
 from tests.sim.campus import Campus
@@ -52,6 +53,7 @@ def settled(campus: Campus) -> Campus:
     events = JournalReader(campus.settings.journal).after(0, records=100, size=10**6)
     assert store.ingest(DEVICE, events).through == RECORDS
     store.close()
+    Receipt(RECORDS, events[-1].digest).save(campus.settings.receipt)
     return campus
 
 
@@ -105,6 +107,11 @@ def test_a_record_that_the_journal_never_wrote_is_not_clean(
     assert reckon(settled) == replace(CLEAN, at_central=RECORDS + 1, duplicated=1)
 
 
+def test_an_answer_without_its_record_is_a_record_lost(settled: Campus) -> None:
+    assert reckon(settled, [1, RECORDS]) == CLEAN
+    assert reckon(settled, [1, None, RECORDS + 1]) == replace(CLEAN, lost=2)
+
+
 def test_an_altered_record_is_lost(settled: Campus, central: sqlite3.Connection) -> None:
     (text,) = central.execute("select event from record where sequence = 4").fetchone()
     altered = parse_event(text.replace('"clocktrusted":true', '"clocktrusted":false'))
@@ -136,8 +143,9 @@ def _insert(db: sqlite3.Connection, sequence: int, digest: str, text: str) -> No
         lambda ledger: replace(ledger, alarms=1),
         lambda ledger: replace(ledger, written=RECORDS + 1),
         lambda ledger: replace(ledger, at_central=RECORDS - 1),
+        lambda ledger: replace(ledger, unacknowledged=1),
     ],
-    ids=["lost", "duplicated", "alarms", "written more", "fewer at central"],
+    ids=["lost", "duplicated", "alarms", "written more", "fewer at central", "not acknowledged"],
 )
 def test_a_run_is_not_ok_when_anything_is_amiss(spoil: Callable[[Ledger], Ledger]) -> None:
     assert Tally().summary(CLEAN, 0)["ok"] is True

@@ -182,6 +182,7 @@ class TestPage:
 def test_ctrl_c_ends_it_soon_and_leaves_no_process(
     tmp_path: Path, awaited: str | None, then: float, endless: bool
 ) -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored, if pytest runs in the background
     scans = [] if endless else ["--scans", "2" if awaited == "waiting" else "50"]
     log = tmp_path / "log"
     with log.open("w") as output:
@@ -229,11 +230,37 @@ def test_the_exit_status_tells_whether_anything_was_lost(
     monkeypatch.setattr(demo_module.Demo, "_start", lambda *_: None)
     monkeypatch.setattr(demo_module.Demo, "_play", lambda *_: None)
     monkeypatch.setattr(demo_module.Demo, "_drain", lambda *_: None)
-    monkeypatch.setattr(demo_module, "reckon", lambda _campus: ledger)
+    monkeypatch.setattr(demo_module, "reckon", lambda *_: ledger)
     arguments = ["--scans", "1", "--json", "--port", "0", "--keep", str(tmp_path / "run")]
     ended = CliRunner().invoke(demo_command, arguments)
     assert ended.exit_code == status, ended.output
     assert json.loads(ended.stdout)["lost"] == ledger.lost
+
+
+@pytest.mark.parametrize(
+    ("broken", "noticed"),
+    [
+        (
+            "import terminal.journal as j\n"
+            "j.Journal.append = lambda self, record, *, issued_at=None: j.Entry(1, '0' * 64)\n",
+            "lost",
+        ),
+        ("import sync.uplink as u\nu.Uplink._believe = lambda self, answer: None\n", "unacknowledged"),
+    ],
+    ids=["the journal only says that it wrote", "no receipt is ever believed"],
+)
+def test_a_broken_promise_of_the_product_ends_the_demo_in_failure(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, broken: str, noticed: str
+) -> None:
+    program = f"{broken}from config.cli import main\nmain()"
+    monkeypatch.setattr("tests.sim.processes._CAMPUSGATE", ["-c", program])
+    monkeypatch.setattr(demo_module, "DRAIN", 2.0)
+    arguments = ["--scans", "3", "--json", "--port", "0", "--keep", str(tmp_path / "run")]
+    ended = CliRunner().invoke(demo_command, arguments)
+    assert ended.exit_code == 1, ended.output
+    summary = json.loads(ended.stdout)
+    assert summary["unexpected"] == []
+    assert summary[noticed] == 3
 
 
 @pytest.mark.parametrize(

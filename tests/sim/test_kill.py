@@ -28,6 +28,7 @@ from sync.central.mint import personal_code
 from terminal.journal import JournalReader
 from terminal.receipt import Receipt
 from tests.sim.audit import reckon
+from tests.sim.blemishes import grain
 from tests.sim.campus import Citizen, build
 from tests.sim.conftest import running_in
 from tests.sim.die_at import Step
@@ -154,8 +155,11 @@ class Rig:
 
     def _film(self) -> None:
         stage = Stage(self.campus.settings.path("stage.frames"), (720, 1280))
+        rng = np.random.default_rng(1)
         while not self._over.wait(0.05):
-            stage.show(self._picture)
+            picture = self._picture.copy()
+            grain(picture, rng)
+            stage.show(picture)
 
     def _started(self, name: str, step: Step | None = None) -> Supervised:
         arguments = self._commands[name]

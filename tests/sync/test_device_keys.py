@@ -7,9 +7,11 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -32,6 +34,7 @@ from sync.protocol import (
     sign_batch,
 )
 from sync.rekey import KeyRenewal
+from terminal.device_code import device_code
 from terminal.provision import device_key
 from tests.sim.campus import Campus
 from tests.sync.batches import assert_problem, chain, post
@@ -199,6 +202,38 @@ def test_a_lost_terminal_is_refused_by_name_and_its_records_stay(campus: Campus,
     assert "is revoked" in refused(campus.site, "central", "rotate-device", DEVICE)
     assert "no device is registered as x" in refused(campus.site, "central", "revoke-device", "x")
     assert good(campus.site, "central", "devices") == f"{DEVICE}  revoked\n"
+
+
+def test_central_says_where_a_scanned_device_code_was_shown_and_believes_no_lost_terminal(
+    campus: Campus, central: str
+) -> None:
+    def check(text: Any) -> requests.Response:
+        return requests.post(central + "/v1/device-codes", json={"text": text}, timeout=10)
+
+    def shown(key: Ed25519PrivateKey, at: float) -> str:
+        return device_code(
+            "https://school.example/c#", device=DEVICE, place="north-gate", issued_at=int(at), key=key
+        )
+
+    now = time.time()
+    seen = check(shown(device_key(campus.settings), now))
+    assert seen.status_code == 200
+    assert (seen.json()["device"], seen.json()["place"], seen.json()["issued_at"]) == (
+        DEVICE,
+        "north-gate",
+        int(now),
+    )
+    for text, reason in (
+        (shown(device_key(campus.settings), now - 3600), "code.stale"),
+        (shown(Ed25519PrivateKey.generate(), now), "code.issuer-unknown"),
+        ("CC1:HELLO", "code.foreign"),
+    ):
+        assert reason in assert_problem(check(text), 403, "device-code")["detail"]
+    assert_problem(check(7), 400, "malformed")
+    assert_problem(check("A" * 5000), 413, "too-large")
+    good(campus.site, "central", "revoke-device", DEVICE)
+    lost = assert_problem(check(shown(device_key(campus.settings), now)), 403, "device-code")
+    assert "code.issuer-unknown" in lost["detail"]
 
 
 def test_no_private_key_of_a_whole_site_is_open_to_others(campus: Campus, central: str) -> None:

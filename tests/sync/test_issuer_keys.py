@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from terminal.codes import CodeRefused, PassKind, key_id, parse
 from terminal.gate import verified
 from terminal.person import Status
 from terminal.reasons import Reason
+from terminal.roster import Roster
 from tests.sim.campus import Campus
 from tests.sync.office import good, opened, refused
 from tests.sync.world import at, downlink_from, open_roster, publish
@@ -71,6 +73,33 @@ def test_only_what_changed_is_published(campus: Campus) -> None:
         policy.write_text(policy.read_text("utf-8").replace("373", "374"), "utf-8")
         assert site.publish_changes(store) == first + 2
         assert site.publish_changes(store) is None
+
+
+def test_an_hour_without_news_is_signed_too(
+    campus: Campus, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    class Later(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:
+            return datetime.now(tz) + timedelta(hours=hours)
+
+    site, hours = campus.site, 0
+
+    def published_at() -> datetime:
+        return Roster(site.repository.directory, tmp_path / "trust", site.repository.root).published_at
+
+    monkeypatch.setattr("sync.central.site.datetime", Later)
+    monkeypatch.setattr("sync.central.publish.datetime", Later)
+    with opened(site) as store:
+        first = site.publish(store)
+        assert site.publish_changes(store) is None
+        before = published_at()
+        shards = sorted((site.repository.directory / "targets/people").iterdir())
+        hours = 1
+        assert site.publish_changes(store) == first + 1
+        assert site.publish_changes(store) is None
+        assert sorted((site.repository.directory / "targets/people").iterdir()) == shards
+        assert published_at() - before >= timedelta(hours=1)
 
 
 def test_a_few_changes_reach_the_terminal(campus: Campus, central: str) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from config.keys import public_pem
 from sync.central.reuse import WALK, Opened, Reuse, opened_records, reused
 from sync.central.store import Stored
 from terminal.codes import Code, CodeKind, PassKind
@@ -15,6 +18,8 @@ from terminal.decision import Decision
 from terminal.journal import JournalReader
 from terminal.reasons import Reason, Verdict
 from terminal.records import FIRST_DIGEST, Event, Record, seal, unseal
+from tests.sim.campus import Campus
+from tests.sync.office import good, opened
 from tests.terminal.world import NOW, RECORD_KEY, Rig, Town, code_of, found_town, pass_of, scan_record
 
 PERSONAL = Code(CodeKind.PERSONAL, "S1", "a" * 64, issued_at=0)
@@ -123,3 +128,15 @@ def test_a_code_shown_again_at_another_terminal_is_found_by_its_records(town: To
         # One device name in the test's world; a second terminal has its own.
         opened += [(use(place, sequence=e.sequence)[0], unseal(e, RECORD_KEY)) for e in events]
     assert kinds(reused(opened)) == [(CodeKind.PERSONAL, ["library", "north-gate"])]
+
+
+def test_the_command_prints_each_code_once_with_every_use(campus: Campus) -> None:
+    with opened(campus.site) as store:
+        for device, place in (("a", "north-gate"), ("b", "library")):
+            store.register(device, public_pem(Ed25519PrivateKey.generate().public_key()))
+            record = scan_record(code=PERSONAL, place=place)
+            key = campus.site.record_key().public_key()
+            store.ingest(device, [seal(record, device=device, sequence=1, previous=FIRST_DIGEST, key=key)])
+    [line] = good(campus.site, "central", "reuse").splitlines()
+    assert json.loads(line)["subject"] == "S1"
+    assert [use["device"] for use in json.loads(line)["uses"]] == ["a", "b"]

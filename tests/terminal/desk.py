@@ -20,6 +20,7 @@ from config.control import ask, follow
 from config.errors import ControlError
 from hw.camera_simulated import Stage
 from sync.central.mint import personal_code
+from tests.sim.blemishes import grain
 from tests.sim.campus import Campus, build
 from tests.sim.processes import wait_until
 
@@ -37,6 +38,8 @@ class Desk:
         self._log = directory / "log"
         self.process: subprocess.Popen[bytes] | None = None
         self.stage: Stage | None = None
+        self.view = BLANK
+        self._rng = np.random.default_rng(1)
         self.settings.path("thermal.txt").write_text("36.5")
 
     def deliver_roster(self) -> None:
@@ -45,7 +48,12 @@ class Desk:
 
     def plug_camera(self) -> None:
         self.stage = Stage(self.settings.path("stage.frames"), (720, 1280))
-        self.stage.show(BLANK)
+        self._film(BLANK)
+
+    def _film(self, picture: np.ndarray) -> None:
+        picture = picture.copy()
+        grain(picture, self._rng)
+        self.stage.show(picture)
 
     def unplug_camera(self) -> None:
         self.settings.path("stage.frames").unlink()
@@ -64,9 +72,9 @@ class Desk:
         return self._log.read_text()
 
     def status(self) -> dict[str, Any]:
-        """What it says; {} while it says nothing. A live camera is kept live."""
+        """What it says; {} while it says nothing. A live camera is kept live, and sees `view`."""
         if self.stage:
-            self.stage.show(BLANK)
+            self._film(self.view)
         try:
             return ask(self.socket, "status")
         except ControlError:
@@ -100,10 +108,10 @@ class Desk:
         picture = self.next_picture()
         with contextlib.closing(follow(self.socket)) as events:
             assert next(events)["event"] == "alive"  # from now on nothing is missed
-            self.stage.show(picture)
+            self._film(picture)
             for event in events:
                 if event["event"] == "answer":
-                    self.stage.show(BLANK)
+                    self._film(BLANK)
                     return event
         raise AssertionError("the terminal ended")
 

@@ -3,7 +3,6 @@ itself and to people when something fails, and that it recovers by itself."""
 
 from __future__ import annotations
 
-import contextlib
 import shutil
 import signal
 import subprocess
@@ -15,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from config.control import ask, follow
+from config.control import ask
 from config.errors import ControlError
 from sync.central import publish
 from sync.central.store import Store
@@ -126,6 +125,8 @@ def test_a_policy_altered_by_one_byte_is_noticed_at_once_and_healed_by_its_resto
     whole = _flip(policy)
     answer = serving.present()
     assert (answer["verdict"], answer["reasons"]) == ("deny", ["roster.altered"])
+    assert "is not what was signed" in serving.status()["roster"]["refused"]
+    assert "lookup refused: roster.altered" in serving.log
     assert serving.says(fault="roster.altered")
     policy.write_bytes(whole)
     assert serving.says(fault="")
@@ -140,6 +141,7 @@ def test_a_shard_altered_by_one_byte_is_noticed_by_whoever_is_in_it(serving: Des
     for shard, whole in wholes.items():
         shard.write_bytes(whole)
     assert serving.present()["verdict"] == "allow"
+    assert serving.status()["roster"]["refused"] == ""
 
 
 def test_a_journal_that_cannot_be_opened_keeps_the_gate_shut_until_it_can(desk: Desk):
@@ -276,10 +278,7 @@ def test_whoever_held_a_code_up_too_early_is_served_when_the_roster_comes(desk: 
     desk.plug_camera()
     desk.start()
     assert desk.says(camera="live", fault="roster.missing")
-    with contextlib.closing(follow(desk.socket)) as events:
-        next(events)
-        desk.stage.show(desk.next_picture())
-        answers = (event for event in events if event["event"] == "answer")
-        assert next(answers)["reasons"] == ["roster.missing"]
-        desk.deliver_roster()
-        assert next(answers)["verdict"] == "allow"
+    desk.view = desk.next_picture()
+    assert wait_until(lambda: (desk.status()["last"] or {}).get("reasons") == ["roster.missing"], 6)
+    desk.deliver_roster()
+    assert wait_until(lambda: desk.status()["last"]["verdict"] == "allow", 6)

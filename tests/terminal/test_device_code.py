@@ -11,10 +11,11 @@ from typing import Any
 import cbor2
 import pytest
 import zxingcpp
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from hypothesis import given
 from hypothesis import strategies as st
 
+from config.errors import KeyFileError
 from hw.clock import Moment
 from terminal.codes import CodeRefused, parse
 from terminal.device_code import (
@@ -35,9 +36,12 @@ from tests.terminal.world import NOW, Rig, code_of, text_of
 
 AT = int(NOW.timestamp())
 KEY, OTHER = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
-KEYS = {"gate-1": KEY.public_key(), "gate-2": OTHER.public_key()}
 URL = "https://school.example/c#"
 HERE = Moment(NOW, 100.0, True)
+
+
+def keys_of(name: str) -> list[Ed25519PublicKey]:
+    return {"gate-1": [KEY.public_key()], "gate-2": [OTHER.public_key()]}.get(name, [])
 
 
 def made(at: int = AT, *, url: str = URL, device: str = "gate-1", key: Ed25519PrivateKey = KEY) -> str:
@@ -59,15 +63,15 @@ def signed(claims: Any, key: Ed25519PrivateKey = KEY, kid: bytes | None = None) 
 
 def refusal(text: str, **changes: Any) -> Reason:
     with pytest.raises(CodeRefused) as caught:
-        verify_device_code(text, KEYS, **({"now": AT} | changes))
+        verify_device_code(text, keys_of, **({"now": AT} | changes))
     return caught.value.reason
 
 
 @pytest.mark.parametrize("url", [URL, "https://school.example/checkin?d=", "https://a.b/?x=1&y=2#", ""])
 def test_central_reads_what_the_terminal_shows(url: str) -> None:
-    code = verify_device_code(made(url=url), KEYS, now=AT)
+    code = verify_device_code(made(url=url), keys_of, now=AT)
     assert (code.device, code.place, code.issued_at) == ("gate-1", "north-gate", AT)
-    assert code.digest == verify_device_code(made(), KEYS, now=AT + 5).digest
+    assert code.digest == verify_device_code(made(), keys_of, now=AT + 5).digest
     assert len(made()) <= 230, "fits QR version 9 at level L"
 
 
@@ -75,16 +79,16 @@ def test_central_reads_what_the_terminal_shows(url: str) -> None:
 def test_at_any_time_it_is_exactly_one_of_stale_fresh_and_future(age: int, fresh: int, skew: int) -> None:
     text = made(AT - age)
     if -skew <= age <= fresh + skew:
-        assert verify_device_code(text, KEYS, now=AT, fresh=fresh, skew=skew).issued_at == AT - age
+        assert verify_device_code(text, keys_of, now=AT, fresh=fresh, skew=skew).issued_at == AT - age
     else:
         expected = Reason.CODE_FUTURE if age < 0 else Reason.CODE_STALE
         assert refusal(text, fresh=fresh, skew=skew) is expected
 
 
 def test_its_boundaries_are_whole_seconds() -> None:
-    assert verify_device_code(made(AT - FRESH - SKEW), KEYS, now=AT)
+    assert verify_device_code(made(AT - FRESH - SKEW), keys_of, now=AT)
     assert refusal(made(AT - FRESH - SKEW - 1)) is Reason.CODE_STALE
-    assert verify_device_code(made(AT + SKEW), KEYS, now=AT)
+    assert verify_device_code(made(AT + SKEW), keys_of, now=AT)
     assert refusal(made(AT + SKEW + 1)) is Reason.CODE_FUTURE
 
 
@@ -99,7 +103,7 @@ def test_only_the_key_of_the_device_that_it_names_will_do() -> None:
 
 def test_a_lost_device_whose_key_central_no_longer_trusts_vouches_for_nothing() -> None:
     with pytest.raises(CodeRefused) as caught:
-        verify_device_code(made(), {"gate-2": OTHER.public_key()}, now=AT)
+        verify_device_code(made(), lambda name: [OTHER.public_key()] if name == "gate-2" else [], now=AT)
     assert caught.value.reason is Reason.CODE_ISSUER_UNKNOWN
 
 
@@ -170,17 +174,39 @@ def test_a_stolen_terminal_mints_nothing_that_a_gate_takes(rig: Rig, claims: dic
 
 
 def test_the_screens_code_is_renewed_every_30_seconds_and_when_the_clock_is_set() -> None:
-    codes = DeviceCodes(URL, device="gate-1", place="north-gate", key=KEY)
+    codes = DeviceCodes(URL, device="gate-1", place="north-gate", key=lambda: KEY)
     first = codes.current(HERE)
     assert codes.current(Moment(NOW + timedelta(seconds=RENEW_AFTER - 1), 129.0, True)) == first
     second = codes.current(Moment(NOW + timedelta(seconds=RENEW_AFTER), 130.0, True))
-    assert verify_device_code(second, KEYS, now=AT).issued_at == AT + RENEW_AFTER
+    assert verify_device_code(second, keys_of, now=AT).issued_at == AT + RENEW_AFTER
     back = codes.current(Moment(NOW - timedelta(hours=1), 131.0, True))
-    assert verify_device_code(back, KEYS, now=AT - 3600).issued_at == AT - 3600
+    assert verify_device_code(back, keys_of, now=AT - 3600).issued_at == AT - 3600
+
+
+def test_a_renewed_key_signs_the_next_code_and_without_a_key_there_is_none(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    keys = [KEY]
+
+    def key() -> Ed25519PrivateKey:
+        if not keys:
+            raise KeyFileError("device.pem: cannot be read")
+        return keys[0]
+
+    codes = DeviceCodes(URL, device="gate-1", place="north-gate", key=key)
+    codes.current(HERE)
+    keys[0] = OTHER
+    later = codes.current(Moment(NOW + timedelta(seconds=RENEW_AFTER), 130.0, True))
+    with pytest.raises(CodeRefused):
+        verify_device_code(later, keys_of, now=AT)
+    assert verify_device_code(later, lambda _: [KEY.public_key(), OTHER.public_key()], now=AT)
+    keys.clear()
+    assert codes.current(Moment(NOW + timedelta(seconds=2 * RENEW_AFTER), 160.0, True)) == ""
+    assert "no device code: device.pem" in caplog.text
 
 
 def test_without_a_trusted_clock_there_is_no_device_code() -> None:
-    codes = DeviceCodes(URL, device="gate-1", place="north-gate", key=KEY)
+    codes = DeviceCodes(URL, device="gate-1", place="north-gate", key=lambda: KEY)
     assert codes.current(HERE)
     assert codes.current(Moment(NOW, 101.0, False)) == ""
     assert codes.current(HERE)
@@ -200,10 +226,10 @@ def test_the_terminals_screen_shows_a_code_that_central_takes(tmp_path: Path, ur
         assert wait_until(lambda: bool(zxingcpp.read_barcodes(desk.screen())) == bool(url), 5)
         read = [code.text for code in zxingcpp.read_barcodes(desk.screen())]
         assert len(read) == bool(url)
+        trusted = [device_key(desk.settings).public_key()]
         for text in read:
             device = desk.settings.device
-            keys = {device.name: device_key(desk.settings).public_key()}
-            shown = verify_device_code(text, keys, now=int(time.time()))
+            shown = verify_device_code(text, lambda _: trusted, now=int(time.time()))
             assert (shown.device, shown.place) == (device.name, device.place)
         assert desk.present()["verdict"] == "allow"
         clocks = desk.status()["phone_clocks"]
