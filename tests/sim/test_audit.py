@@ -160,4 +160,5 @@ def test_a_run_is_not_ok_when_somebody_got_the_wrong_answer() -> None:
 
 def test_percentiles_are_of_the_values() -> None:
     assert percentiles(range(101)) == {"p50": 50, "p95": 95, "p99": 99}
-    assert percentiles([1.0]) == {}
+    assert percentiles([1.0]) == {"p50": 1.0, "p95": 1.0, "p99": 1.0}
+    assert percentiles([]) == {}
