@@ -16,8 +16,10 @@ _GIVEN = click.Path(exists=True, dir_okay=False, path_type=Path)
 def root() -> None:
     """The root of trust: who may sign for this central, and passing that on.
 
+    Two of three offline keys take over like this.
+
     \b
-    Example, moving the root to two of three offline keys:
+    Example:
       campusgate roster root key ann.pem        (on each key holder's own machine)
       campusgate roster root export next.json --add ann.pub --add bo.pub --add cy.pub --threshold 2
       campusgate roster root sign next.json ann.pem          (on ann's machine, then on bo's)
