@@ -27,6 +27,8 @@ class ThermalState(StrEnum):
     ABSENT = "absent"
     STALE = "stale"
     IMPLAUSIBLE = "implausible"
+    TOO_FAR = "too-far"
+    DRIFTING = "drifting"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,12 @@ class Reading:
     state: ThermalState
     decidegrees: int | None = None
     measured_at: float = 0.0
+    surface: int | None = None
+    ambient: int | None = None
+    samples: int = 0
+    seconds: float = 0.0
+    distance_mm: int | None = None
+    area: float | None = None
 
     @property
     def celsius(self) -> str:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import IntEnum, IntFlag, StrEnum
+from enum import IntEnum, StrEnum
 from typing import Any
 
 import base45
@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import (
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from terminal.cose import ES256, CodeRefused, Signed, check, take_apart
+from terminal.declaration import Declaration
 from terminal.reasons import Reason
 
 PREFIX = "CC1:"
@@ -59,25 +60,6 @@ class PassKind(StrEnum):
 
     CARD = "card"
     VISITOR = "visitor"
-
-
-class Symptom(IntFlag):
-    """Symptoms a person may declare (R19)."""
-
-    COUGH = 1
-    FEVER = 2
-    FATIGUE = 4
-    BREATHING = 8
-    OTHER = 16
-
-
-@dataclass(frozen=True, slots=True)
-class Declaration:
-    """The day's health declaration in a personal code (R4): tenths of a degree Celsius, symptoms, contact."""
-
-    decidegrees: int | None
-    symptoms: Symptom
-    contact: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +123,7 @@ def verify(claimed: Claimed, key: EllipticCurvePublicKey) -> Code:
     """`claimed` as a Code if `key` signed it and its claims have the right types. Raises: CodeRefused."""
     check(claimed.signed, key)
     claims = claimed.claims
+    said = claims.get(Claim.DECLARATION)
     try:
         return Code(
             kind=claimed.kind,
@@ -152,7 +135,7 @@ def verify(claimed: Claimed, key: EllipticCurvePublicKey) -> Code:
             issuer=claimed.key_id,
             pass_kind=PassKind(claims[Claim.PASS_KIND]) if claimed.kind is CodeKind.PASS else None,
             places=_places(claims.get(Claim.PLACES, [])),
-            declaration=_declaration(claims.get(Claim.DECLARATION)),
+            declaration=None if said is None else Declaration.from_list(said),
             audience=place_name(claims[Claim.AUD]) if Claim.AUD in claims else "",
         )
     except (ValueError, TypeError, KeyError) as error:
@@ -179,17 +162,6 @@ def _places(value: Any) -> tuple[str, ...]:
     if not isinstance(value, list) or len(value) > MAX_PLACES or not all(isinstance(p, str) for p in value):
         raise ValueError("places is not a list of names")
     return tuple(value)
-
-
-def _declaration(value: Any) -> Declaration | None:
-    if value is None:
-        return None
-    temperature, symptoms, contact = value
-    if temperature is not None and (type(temperature) is not int or not 300 <= temperature <= 450):
-        raise ValueError("declared temperature is not in tenths of a degree")
-    if type(symptoms) is not int or not 0 <= symptoms < 32 or not isinstance(contact, bool):
-        raise ValueError("declared symptoms or contact are malformed")
-    return Declaration(temperature, Symptom(symptoms), contact)
 
 
 def key_id(key: EllipticCurvePublicKey) -> str:

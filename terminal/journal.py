@@ -11,7 +11,7 @@ import hashlib
 import hmac
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,9 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 from sqlite_utils import Database
 
 from config.errors import CampusgateError
-from terminal.records import FIRST_DIGEST, Event, Record, parse_event, seal
-
-FORGET_AFTER = 86_400  # seconds that a person's last accepted code is remembered; freshness is far shorter
+from terminal.records import FIRST_DIGEST, AnyRecord, Event, parse_event, seal
 
 
 class JournalError(CampusgateError, OSError):
@@ -36,6 +34,15 @@ class Entry:
 
     sequence: int
     digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Memo:
+    """One thing remembered of a person at a place, for the rules. until: Unix seconds; 0 forgets it now."""
+
+    what: str
+    value: int
+    until: int
 
 
 class Journal:
@@ -63,52 +70,58 @@ class Journal:
                 self._db.close()
                 raise
 
-    def append(self, record: Record, *, issued_at: int | None = None) -> Entry:
-        """Make `record` durable; only then return.
+    def append(self, record: AnyRecord, *more: AnyRecord, memos: Sequence[Memo] = ()) -> Entry:
+        """Make `record`, and the others that come of it, durable, all or none; only then return.
 
-        issued_at: Unix seconds; for an accepted personal code, its issue time, remembered for the person.
+        memos: what is to be remembered of the record's subject at its place, in the same transaction.
         Raises: JournalError when it is not durable; nothing of it is then in the journal.
         """
         with self._lock, self._errors("append to"):
-            event = seal(
-                record,
-                device=self._device,
-                sequence=self.head.sequence + 1,
-                previous=self.head.digest,
-                key=self._central_key,
-            )
-            entry = Entry(event.sequence, event.digest)
-            now = int(record.happened_at.timestamp())
-            self._db.execute("begin immediate")
-            try:
-                self._db.execute("insert into entry values (?, ?)", [event.sequence, event.text])
-                self._db.execute("update head set sequence = ?, digest = ?", [entry.sequence, entry.digest])
-                if issued_at is not None:
-                    person = self._person(record.claimed_subject, record.place)
-                    # A clock that is behind must not have the code forgotten as soon as it is set right.
-                    until = max(now, issued_at)
-                    row = [person, issued_at, until]
-                    self._db.execute("insert or replace into seen values (?, ?, ?)", row)
-                    self._db.execute("delete from seen where at < ?", [now - FORGET_AFTER])
-                self._db.execute("commit")
-            except BaseException:
-                if self._db.conn.in_transaction:
-                    self._db.execute("rollback")
-                raise
-            self.head = entry
-            if event.clock_trusted and self._trusted_time is not None:
-                self._trusted_time = event.time
-            return entry
+            events, head = [], self.head
+            for one in (record, *more):
+                event = seal(
+                    one,
+                    device=self._device,
+                    sequence=head.sequence + 1,
+                    previous=head.digest,
+                    key=self._central_key,
+                )
+                events.append(event)
+                head = Entry(event.sequence, event.digest)
+            with self._transaction():
+                for event in events:
+                    self._db.execute("insert into entry values (?, ?)", [event.sequence, event.text])
+                self._db.execute("update head set sequence = ?, digest = ?", [head.sequence, head.digest])
+                if memos:
+                    now = int(record.happened_at.timestamp())
+                    self._remember(self._person(record.claimed_subject, record.place), memos, now)
+            self.head = head
+            if events[-1].clock_trusted and self._trusted_time is not None:
+                self._trusted_time = events[-1].time
+            return Entry(events[0].sequence, events[0].digest)
 
-    def last_issued_at(self, subject: str, place: str) -> int | None:
-        """Issue time of the newest personal code accepted from `subject` at `place`; None when none is known.
+    def remember(self, subject: str, place: str, memos: Sequence[Memo], *, now: int) -> None:
+        """Remember `memos` of a person without a record. now: Unix seconds. Raises: JournalError."""
+        with self._lock, self._errors("write to"), self._transaction():
+            self._remember(self._person(subject, place), memos, now)
 
-        Raises: JournalError.
-        """
+    def recall(self, subject: str, place: str) -> dict[str, int]:
+        """What is remembered of `subject` at `place`: values by `Memo.what`. Raises: JournalError."""
         with self._lock, self._errors("read"):
             person = self._person(subject, place)
-            row = self._db.execute("select issued_at from seen where person = ?", [person]).fetchone()
-            return row[0] if row else None
+            return dict(
+                self._db.execute("select what, value from memo where person = ?", [person]).fetchall()
+            )
+
+    def count(self, what: str, *, since: int = 0, begins: bool = False) -> int:
+        """How many memos there are, of all people, that are `what` and whose value is not below `since`.
+
+        begins: count those whose `what` begins so. Raises: JournalError.
+        """
+        with self._lock, self._errors("read"):
+            query = "select count(*) from memo where what >= ? and what <= ? and value >= ?"
+            last = what + "\U0010ffff" if begins else what
+            return int(self._db.execute(query, [what, last, since]).fetchone()[0])
 
     def newest_time(self) -> datetime | None:
         """The wall time of the newest record with a trusted clock: the clock cannot be before it.
@@ -138,9 +151,11 @@ class Journal:
             " (id integer primary key check (id = 1), sequence integer, digest text)"
         )
         self._db.execute(
-            "create table if not exists seen (person blob primary key, issued_at integer, at integer)"
-            " without rowid"
+            "create table if not exists memo (person blob, what text, value integer, until integer,"
+            " primary key (person, what)) without rowid"
         )
+        self._db.execute("create index if not exists memo_until on memo (until)")
+        self._db.execute("create index if not exists memo_what on memo (what, value)")
         self._db.execute("insert or ignore into head values (1, 0, ?)", [FIRST_DIGEST])
 
     def _checked_head(self) -> Entry:
@@ -150,6 +165,23 @@ class Journal:
         if row and (row[0] != sequence or parse_event(row[1]).digest != digest):
             raise JournalError(f"{self._path}: its newest record does not fit its head; set the file aside")
         return Entry(sequence, digest)
+
+    def _remember(self, person: bytes, memos: Sequence[Memo], now: int) -> None:
+        for memo in memos:
+            row = [person, memo.what, memo.value, memo.until]
+            self._db.execute("insert or replace into memo values (?, ?, ?, ?)", row)
+        self._db.execute("delete from memo where until < ?", [now])
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._db.execute("begin immediate")
+        try:
+            yield
+            self._db.execute("commit")
+        except BaseException:
+            if self._db.conn.in_transaction:
+                self._db.execute("rollback")
+            raise
 
     def _person(self, subject: str, place: str) -> bytes:
         return hmac.digest(self._state_key, f"{place}\n{subject}".encode(), hashlib.sha256)[:16]

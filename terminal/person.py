@@ -6,8 +6,11 @@ import base64
 import json
 import re
 from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
 from typing import Any, Literal
+
+from terminal.declaration import Declaration
 
 SUBJECT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 """What a person's number may look like: it goes into file names, codes and JSON unescaped."""
@@ -41,7 +44,28 @@ class Status(StrEnum):
 
     ACTIVE = "active"
     SUSPENDED = "suspended"
+    ISOLATED = "isolated"  # told to isolate (R22): lifted by whoever said so
     REVOKED = "revoked"  # for good: no import brings them back
+
+
+@dataclass(frozen=True, slots=True)
+class Absence:
+    """An absence reported in advance (R12): check-ins in it may be made up until `make_up_until`.
+
+    start, end, make_up_until: Unix seconds.
+    """
+
+    start: int
+    end: int
+    make_up_until: int
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """A health declaration that central has of the person. day: the school's date, such as "2026-11-24"."""
+
+    day: str
+    declaration: Declaration
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +73,8 @@ class Person:
     """One person of the roster.
 
     keys: compressed P-256 points (33 bytes each) of the person's phones. valid_from, valid_until: Unix
-    seconds, from the first until just before the second; None has no bound.
+    seconds, from the first until just before the second; None has no bound. groups: the policy's names of
+    the groups that the person is a member of.
     """
 
     subject: str
@@ -59,6 +84,9 @@ class Person:
     keys: tuple[bytes, ...] = ()
     valid_from: int | None = None
     valid_until: int | None = None
+    groups: tuple[str, ...] = ()
+    absences: tuple[Absence, ...] = ()
+    declared: Declared | None = None
 
     def to_line(self) -> bytes:
         """The person's roster line, without its end; `sub` comes first, so that a lookup need not parse."""
@@ -73,6 +101,12 @@ class Person:
             document["from"] = self.valid_from
         if self.valid_until is not None:
             document["until"] = self.valid_until
+        if self.groups:
+            document["groups"] = list(self.groups)
+        if self.absences:
+            document["absent"] = [[one.start, one.end, one.make_up_until] for one in self.absences]
+        if self.declared:
+            document["declared"] = [self.declared.day, *self.declared.declaration.to_list()]
         return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
 
     @classmethod
@@ -88,6 +122,9 @@ class Person:
                 keys=tuple(base64.urlsafe_b64decode(key) for key in document["keys"]),
                 valid_from=_time(document.get("from")),
                 valid_until=_time(document.get("until")),
+                groups=_names(document.get("groups", [])),
+                absences=tuple(_absence(*one) for one in document.get("absent", [])),
+                declared=_declared(document.get("declared")),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"malformed roster line: {error!r:.80}") from error
@@ -109,6 +146,25 @@ def _time(value: Any) -> int | None:
     if value is not None and type(value) is not int:
         raise ValueError("from or until is not a time")
     return value
+
+
+def _names(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+        raise ValueError("groups are not a list of names")
+    return tuple(value)
+
+
+def _absence(*times: Any) -> Absence:
+    if len(times) != 3 or not all(type(time) is int for time in times):
+        raise ValueError("absent is not three times")
+    return Absence(*times)
+
+
+def _declared(value: Any) -> Declared | None:
+    if value is None:
+        return None
+    day, *declaration = value
+    return Declared(date.fromisoformat(day).isoformat(), Declaration.from_list(declaration))
 
 
 def shown(name: str, how: NameDisplay) -> str:

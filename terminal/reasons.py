@@ -37,13 +37,27 @@ class Reason(StrEnum):
     CODE_UNBOUND = "code.unbound"
     PERSON_UNKNOWN = "person.unknown"
     PERSON_SUSPENDED = "person.suspended"
+    PERSON_ISOLATED = "person.isolated"
     PERSON_REVOKED = "person.revoked"
     PERSON_EXPIRED = "person.expired"
     PERSON_NOT_YET_VALID = "person.not-yet-valid"
     PERSON_NOT_ADMITTED = "person.not-admitted"
+    ENTRY_HOURS = "entry.hours"
+    ENTRY_INSIDE = "entry.inside"
+    CLASS_NONE = "class.none"
+    CLASS_OTHER = "class.other"
+    EVENT_UNINVITED = "event.uninvited"
+    EVENT_FULL = "event.full"
     HEALTH_FEVER = "health.fever"
     HEALTH_DECLARED = "health.declared"
+    HEALTH_CONTACT = "health.contact"
+    HEALTH_UNDECLARED = "health.undeclared"
     THERMAL_UNAVAILABLE = "thermal.unavailable"
+    THERMAL_TOO_FAR = "thermal.too-far"
+    THERMAL_TOO_BRIEF = "thermal.too-brief"
+    MANUAL_ATTENDANT = "manual.attendant"
+    MANUAL_SELF = "manual.self"
+    MANUAL_LIMIT = "manual.limit"
     CLOCK_UNTRUSTED = "clock.untrusted"
     ROSTER_MISSING = "roster.missing"
     ROSTER_ALTERED = "roster.altered"
@@ -58,6 +72,8 @@ class Reason(StrEnum):
     CAMERA_UNAVAILABLE = "camera.unavailable"
     TERMINAL_FAULT = "terminal.fault"
     READY = "ready"
+    MANUAL_READY = "manual.ready"
+    MANUAL_NUMBER = "manual.number"
     ONE_AT_A_TIME = "ready.one-at-a-time"
 
 
@@ -103,6 +119,9 @@ SENTENCES: dict[Reason, Sentence] = {
     ),
     Reason.PERSON_UNKNOWN: Sentence("查无此人", "Person not found", *_ATTENDANT),
     Reason.PERSON_SUSPENDED: Sentence("通行权限已停用", "Access suspended", *_ATTENDANT),
+    Reason.PERSON_ISOLATED: Sentence(
+        "隔离期间不得入内", "Told to isolate", "请返回隔离处并联系校医", "Please go back and call the nurse"
+    ),
     Reason.PERSON_REVOKED: Sentence("通行权限已取消", "Access revoked", *_ATTENDANT),
     Reason.PERSON_EXPIRED: Sentence("通行权限已到期", "Access has expired", *_ATTENDANT),
     Reason.PERSON_NOT_YET_VALID: Sentence("通行权限尚未生效", "Access not valid yet", *_ATTENDANT),
@@ -113,8 +132,47 @@ SENTENCES: dict[Reason, Sentence] = {
     Reason.HEALTH_DECLARED: Sentence(
         "健康申报异常", "Health declaration", "请联系校医", "Please see the nurse"
     ),
+    Reason.HEALTH_CONTACT: Sentence(
+        "申报有接触史", "Contact declared", "请联系校医并等候安排", "Please see the nurse and wait for advice"
+    ),
+    Reason.HEALTH_UNDECLARED: Sentence(
+        "今日未健康申报", "No declaration today", "请先在手机上填报", "Please fill it in on your phone first"
+    ),
     Reason.THERMAL_UNAVAILABLE: Sentence(
         "无法测量体温", "No temperature reading", "请由值班人员测温", "Please have it taken by the attendant"
+    ),
+    Reason.THERMAL_TOO_FAR: Sentence(
+        "请靠近测温处", "Please step closer", "额头对准测温窗", "Forehead towards the sensor"
+    ),
+    Reason.THERMAL_TOO_BRIEF: Sentence(
+        "测温时间不足", "Measured too briefly", "请站稳后重试", "Please hold still and try again"
+    ),
+    Reason.ENTRY_HOURS: Sentence(
+        "现在不是开放时间", "Not open to you now", "请在规定时间前来", "Please come at the permitted time"
+    ),
+    Reason.ENTRY_INSIDE: Sentence("已经入内", "Already inside", *_ATTENDANT),
+    Reason.CLASS_NONE: Sentence(
+        "此处现在没有课", "No class here now", "请核对课表", "Please check your timetable"
+    ),
+    Reason.CLASS_OTHER: Sentence(
+        "这不是您的课", "Not your class", "请核对教室和课表", "Please check room and timetable"
+    ),
+    Reason.EVENT_UNINVITED: Sentence("不在活动名单上", "Not on the guest list", *_ATTENDANT),
+    Reason.EVENT_FULL: Sentence("活动人数已满", "The event is full", "请稍后再试", "Please try again later"),
+    Reason.MANUAL_ATTENDANT: Sentence(
+        "无人工登记权限", "Not an attendant", "请值班人员出示校园码", "An attendant's code is needed"
+    ),
+    Reason.MANUAL_SELF: Sentence(
+        "不能为本人登记", "Not for yourself", "请出示校园码", "Please show your campus code"
+    ),
+    Reason.MANUAL_LIMIT: Sentence(
+        "本小时登记已达上限", "Too many this hour", "请联系管理部门", "Please call the office"
+    ),
+    Reason.MANUAL_READY: Sentence(
+        "人工登记", "Manual registration", "值班人员请出示校园码", "Attendant: show your code"
+    ),
+    Reason.MANUAL_NUMBER: Sentence(
+        "请输入学号或工号", "Enter the number", "确认键登记，取消键退出", "Enter registers, Esc ends"
     ),
     Reason.CLOCK_UNTRUSTED: Sentence("设备时间异常", "Terminal clock is wrong", *_WAIT),
     Reason.ROSTER_MISSING: Sentence("名册未就绪", "Roster not available", *_WAIT),
@@ -141,3 +199,8 @@ class Notice(StrEnum):
     LAST_TRUSTED_TIME = "last-trusted-time"  # a personal code was judged by it, not by the time now
     ROSTER_OLD = "roster-old"
     NO_TEMPERATURE = "no-temperature"
+    MISMATCH = "declared-mismatch"  # declared and measured health differ: to be verified (R33b)
+    PASSBACK = "passback"  # let in although taken to be inside
+    UNDECLARED = "undeclared"  # registered by an attendant, without the day's declaration
+    UNRECORDED = "unrecorded"  # let in without a record, as the policy says for an escape route
+    ALREADY = "already-done"  # checked in, present or signed in before

@@ -14,7 +14,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
@@ -24,8 +24,12 @@ from config.errors import CampusgateError
 from hw.thermal import Reading, degrees
 from terminal.codes import Code, CodeKind
 from terminal.decision import Decision
+from terminal.declaration import Declaration
+from terminal.findings import Violation
 
 SCAN = "campusgate.scan.v1"
+VIOLATION = "campusgate.violation.v1"
+TYPES = frozenset({SCAN, VIOLATION})
 FIRST_DIGEST = "0" * 64
 _SUITE = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_128_GCM)
 
@@ -36,16 +40,25 @@ class RecordError(CampusgateError, ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One scan and its outcome. identity: unique for the scan. happened_at: aware, UTC."""
+    """One scan or manual registration and its outcome. identity: unique for it. happened_at: aware, UTC.
+
+    claimed_subject: whom the code named; verified only if `code` is there or an attendant vouched.
+    central_declared: what central had said of the person's health that day. attendant: who registered the
+    person by hand, "" for a scan.
+    """
+
+    type: ClassVar[str] = SCAN
 
     identity: str
     happened_at: datetime
     clock_trusted: bool
     place: str
     decision: Decision
-    claimed_subject: str = ""  # whom the code named; verified only if `code` is there
+    claimed_subject: str = ""
     code: Code | None = None
     reading: Reading | None = None
+    central_declared: Declaration | None = None
+    attendant: str = ""
 
     @property
     def skew(self) -> int | None:
@@ -75,21 +88,78 @@ class Record:
                 document["code"]["skew"] = self.skew
             if self.code.audience:
                 document["code"]["audience"] = self.code.audience
-            if declaration := self.code.declaration:
-                document["declared"] = {
-                    "celsius": degrees(declaration.decidegrees),
-                    "symptoms": [str(symptom.name).lower() for symptom in declaration.symptoms],
-                    "contact": declaration.contact,
-                }
+        sources = (("code", self.code.declaration if self.code else None), ("central", self.central_declared))
+        if declared := [_declared(source, one) for source, one in sources if one]:
+            document["declared"] = declared
         if self.reading:
-            document["thermal"] = {"state": str(self.reading.state), "celsius": self.reading.celsius}
+            document["thermal"] = _thermal(self.reading)
+        if self.decision.marks:
+            document["marks"] = [
+                {"kind": str(mark.kind), "name": mark.name, "late_minutes": mark.late}
+                for mark in self.decision.marks
+            ]
+        if self.attendant:
+            document["attendant"] = self.attendant
         return document
+
+
+@dataclass(frozen=True, slots=True)
+class ViolationRecord:
+    """One violation (R33) and its evidence. scan: the identity of the record it was seen in, "" for none."""
+
+    type: ClassVar[str] = VIOLATION
+
+    identity: str
+    happened_at: datetime
+    clock_trusted: bool
+    place: str
+    violation: Violation
+    claimed_subject: str = ""
+    scan: str = ""
+
+    def to_document(self) -> dict[str, Any]:
+        """The record as the JSON object that is sealed."""
+        return {
+            "record": self.identity,
+            "place": self.place,
+            "violation": str(self.violation.kind),
+            "evidence": dict(self.violation.evidence),
+            "subject": self.claimed_subject,
+            "scan": self.scan,
+        }
+
+
+AnyRecord = Record | ViolationRecord
+
+
+def _declared(source: str, declaration: Declaration) -> dict[str, Any]:
+    return {
+        "source": source,
+        "celsius": degrees(declaration.decidegrees),
+        "symptoms": [str(symptom.name).lower() for symptom in declaration.symptoms],
+        "contact": declaration.contact,
+    }
+
+
+def _thermal(reading: Reading) -> dict[str, Any]:
+    """What the sensor said, and how it came to it; what it does not know is left out."""
+    document: dict[str, Any] = {"state": str(reading.state), "celsius": reading.celsius}
+    details: dict[str, Any] = {
+        "surface": degrees(reading.surface),
+        "ambient": degrees(reading.ambient),
+        "samples": reading.samples,
+        "seconds": round(reading.seconds, 1),
+        "distance_mm": reading.distance_mm,
+        "area": None if reading.area is None else round(reading.area, 2),
+    }
+    return document | {name: value for name, value in details.items() if value}
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
     """A sealed record: the envelope anyone may read, and the digest that the next one carries."""
 
+    type: str
     device: str
     sequence: int
     previous: str
@@ -109,7 +179,7 @@ def source(device: str) -> str:
     return f"urn:campusgate:device:{device}"
 
 
-def seal(record: Record, *, device: str, sequence: int, previous: str, key: X25519PublicKey) -> Event:
+def seal(record: AnyRecord, *, device: str, sequence: int, previous: str, key: X25519PublicKey) -> Event:
     """`record` as the event numbered `sequence` of `device`, sealed to central's `key`."""
     plain = json.dumps(record.to_document(), ensure_ascii=False, separators=(",", ":")).encode()
     sealed = _SUITE.encrypt(plain, key, info=_info(device, sequence))
@@ -117,7 +187,7 @@ def seal(record: Record, *, device: str, sequence: int, previous: str, key: X255
         "specversion": "1.0",
         "id": str(sequence),
         "source": source(device),
-        "type": SCAN,
+        "type": record.type,
         "time": record.happened_at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         "datacontenttype": "application/json",
         "clocktrusted": record.clock_trusted,
@@ -146,8 +216,8 @@ def parse_event(data: str | Mapping[str, Any]) -> Event:
         document = json.loads(data) if isinstance(data, str) else data
         if not all(key.isascii() and isinstance(value, str | bool) for key, value in document.items()):
             raise RecordError("an event holds nothing but texts, true and false, under ASCII names")
-        if document["specversion"] != "1.0" or document["type"] != SCAN:
-            raise RecordError(f"specversion must be 1.0 and type {SCAN}")
+        if document["specversion"] != "1.0" or document["type"] not in TYPES:
+            raise RecordError(f"specversion must be 1.0 and type one of {', '.join(sorted(TYPES))}")
         name = document["source"].removeprefix(source(""))
         sequence = int(document["id"])
         if not name or source(name) != document["source"] or str(sequence) != document["id"] or sequence < 1:
@@ -160,6 +230,7 @@ def parse_event(data: str | Mapping[str, Any]) -> Event:
         text = canonical(document)
         text.encode()  # JSON can spell half a character, which no digest is defined for
         return Event(
+            type=document["type"],
             device=name,
             sequence=sequence,
             previous=document["previous"],

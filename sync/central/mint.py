@@ -11,8 +11,9 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cwt import COSE, COSEKey
 
-from terminal.codes import PREFIX, Claim, Declaration, PassKind, key_id
+from terminal.codes import PREFIX, Claim, PassKind, key_id
 from terminal.cose import ES256
+from terminal.declaration import Declaration
 
 
 def personal_code(

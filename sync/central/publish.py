@@ -110,7 +110,7 @@ class Repository:
             targets = Targets(version=1, expires=_expiry("targets"), delegations=self._delegations())
             for path, data in (
                 (MANIFEST, json.dumps(manifest).encode()),
-                (POLICY, policy.model_dump_json().encode()),
+                (POLICY, policy.model_dump_json(by_alias=True).encode()),
                 (INDEX, contents.index.data),
             ):
                 targets.targets[path] = shards.write_target(self.directory, path, data)

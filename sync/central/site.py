@@ -38,7 +38,7 @@ fresh_seconds = 60              # how long a personal code is good for
 skew_seconds = 90               # how far a phone's clock may be off
 
 [thermal]
-fever_decidegrees = 373         # 37.3 degrees Celsius
+fever = 37.3                    # degrees Celsius
 at_fever = "deny"               # or "refer"
 unavailable = "refer"           # when there is no temperature: "allow", "refer" or "deny"
 

@@ -1,73 +1,74 @@
 """The school's policy as a terminal holds it: typed, validated, and silent about how it got here.
 
-Durations are seconds, temperatures tenths of a degree Celsius.
+Written by people as TOML at central (sync/central/policy_file.py checks it there against itself), published
+as JSON by the same names. Durations are in the unit that the key names, temperatures degrees Celsius.
+RULES.md says what each rule does.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Iterable
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from terminal.person import NameDisplay, PersonKind
+from terminal.person import NameDisplay
+from terminal.policy.calendar import Calendar, CheckIn
+from terminal.policy.places import Accepted, Campus, Group, Language, Permit, Place
+from terminal.policy.tables import CodePolicy, HealthPolicy, ManualPolicy, RosterPolicy, ThermalPolicy
+from terminal.policy.timetable import Event, Lesson, Session, Timetable
+from terminal.policy.values import Consequence, Dates, Hours, Name, Table
 
-Consequence = Literal["allow", "refer", "deny"]
-Accepted = Literal["personal", "card", "visitor"]
-Seconds = Annotated[int, Field(ge=0, le=31_536_000)]
-
-
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class CodePolicy(_Table):
-    """Freshness of personal codes.
-
-    untrusted_clock: "refuse", or "last-trusted": any code that is not older than the newest record with a
-    trusted time passes then, also one that is dated ahead.
-    """
-
-    fresh_seconds: Seconds = Field(60, description="how long a personal code is good for")
-    skew_seconds: Seconds = Field(90, description="how far a phone's clock may be off, either way")
-    untrusted_clock: Literal["refuse", "last-trusted"] = Field(
-        "refuse", description="what becomes of personal codes while the terminal's clock is not trusted"
-    )
+_DEEPEST = 16  # groups within groups
 
 
-class ThermalPolicy(_Table):
-    """What a body temperature leads to."""
-
-    fever_decidegrees: int = Field(373, ge=350, le=420, description="fever from here on, tenths of a degree")
-    at_fever: Literal["refer", "deny"] = Field("deny", description="what a fever leads to")
-    unavailable: Consequence = Field("refer", description="what a missing temperature leads to")
-
-
-class RosterPolicy(_Table):
-    """How old roster and policy may be."""
-
-    warn_seconds: Seconds = Field(86_400, description="older than this: staff are told")
-    restrict_seconds: Seconds = Field(604_800, description="older than this: no visitors")
-    close_seconds: Seconds = Field(2_592_000, description="older than this: nobody")
-
-
-class Place(_Table):
-    """One door."""
-
-    name_zh: str
-    name_en: str
-    admits: tuple[PersonKind, ...] = tuple(PersonKind)
-    accepts: tuple[Accepted, ...] = ("personal", "card", "visitor")
-    thermal: bool = Field(True, description="whether a temperature is needed here")
-    requires_bound: bool = Field(False, description="whether personal codes must be made for this very place")
-
-
-class Policy(_Table):
+class Policy(Table):
     """The whole policy, as published in the target `policy.json`."""
 
     version: Literal[1] = 1
     names: NameDisplay = Field("masked", description="how much of a name a gate shows")
+    languages: tuple[Language, ...] = Field(
+        ("zh", "en"), min_length=1, description="on screens, the first first"
+    )
     pulse_seconds: float = Field(3.0, gt=0, le=60, description="how long the gate stays released")
     code: CodePolicy = CodePolicy()
-    thermal: ThermalPolicy = ThermalPolicy()
+    thermal: ThermalPolicy = Field(default_factory=lambda: ThermalPolicy.model_validate({}))
+    health: HealthPolicy = Field(default_factory=lambda: HealthPolicy.model_validate({}))
     roster: RosterPolicy = RosterPolicy()
-    places: dict[str, Place] = Field(description="places by the name that terminals are set to")
+    manual: ManualPolicy = ManualPolicy()
+    calendar: Calendar = Calendar()
+    check_in: CheckIn = CheckIn()
+    campuses: dict[Name, Campus] = Field({}, description="grounds by name")
+    groups: dict[Name, Group] = Field({}, description="groups by the name that people have in the roster")
+    places: dict[Name, Place] = Field(description="places by the name that terminals are set to")
+    timetable: Timetable = Timetable()
+    events: dict[Name, Event] = Field({}, description="events by name")
+
+    def within(self, groups: Iterable[str]) -> frozenset[str]:
+        """`groups` and all that they are a part of."""
+        found: set[str] = set()
+        for group in groups:
+            name: str | None = group
+            for _ in range(_DEEPEST):
+                if name is None or name in found:
+                    break
+                found.add(name)
+                known = self.groups.get(name)
+                name = known.part_of if known else None
+        return frozenset(found)
+
+    def campuses_of(self, groups: Iterable[str]) -> frozenset[str]:
+        """Where members of `groups` belong; empty when nothing is said of it."""
+        known = (self.groups.get(name) for name in self.within(groups))
+        return frozenset(group.campus for group in known if group and group.campus)
+
+    def languages_at(self, place: Place | None) -> tuple[Language, ...]:
+        """The languages of the screen at `place`."""
+        return (place.languages if place else None) or self.languages
+
+
+__all__ = [
+    "Accepted", "Calendar", "Campus", "CheckIn", "CodePolicy", "Consequence", "Dates", "Event", "Group",
+    "HealthPolicy", "Hours", "Lesson", "ManualPolicy", "Name", "Permit", "Place", "Policy", "RosterPolicy",
+    "Session", "ThermalPolicy", "Timetable",
+]  # fmt: skip

@@ -11,7 +11,8 @@ from enum import StrEnum
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
 from sync.central.mint import pass_code, personal_code
-from terminal.codes import Declaration, PassKind, Symptom
+from terminal.codes import PassKind
+from terminal.declaration import Declaration, Symptom
 from terminal.reasons import Reason, Verdict
 from tests.sim.campus import Campus, Citizen, private_key
 from tests.sim.props import Holder

@@ -159,8 +159,8 @@ def test_a_file_that_is_no_list_of_people_is_said_to_be_so(
 
 def test_a_policy_that_is_wrong_is_not_published_and_the_key_is_named(site: Site) -> None:
     policy = site.directory / "policy.toml"
-    policy.write_text(policy.read_text("utf-8").replace("373", '"hot"'), "utf-8")
-    assert "thermal.fever_decidegrees: 'hot'" in refused("roster", "publish", "--dir", str(site.directory))
+    policy.write_text(policy.read_text("utf-8").replace("37.3", '"hot"'), "utf-8")
+    assert "thermal.fever: 'hot'" in refused("roster", "publish", "--dir", str(site.directory))
     assert not (site.directory / "tuf" / "metadata" / "timestamp.json").exists()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -102,9 +103,7 @@ class Shelf:
 
 def test_all_records_are_read_and_one_that_does_not_open_hides_no_other() -> None:
     moved = use("a")[0]
-    moved = event("x", scan_record()).__class__(
-        "y", 9, moved.previous, moved.time, True, moved.sealed, moved.text
-    )
+    moved = replace(moved, device="y", sequence=9, clock_trusted=True)
     shelf = Shelf(use("a")[0], moved, moved, moved, use("b")[0])
     assert kinds(reused(opened_records(shelf, RECORD_KEY))) == [(CodeKind.PERSONAL, ["a", "b"])]  # type: ignore[arg-type]
 

@@ -21,15 +21,14 @@ from terminal.codes import (
     Claim,
     CodeKind,
     CodeRefused,
-    Declaration,
     PassKind,
-    Symptom,
     compressed,
     from_compressed,
     key_id,
     parse,
     verify,
 )
+from terminal.declaration import Declaration, Symptom
 from terminal.reasons import Reason
 from tests.terminal.world import (
     ISSUER,

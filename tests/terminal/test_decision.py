@@ -11,8 +11,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from hw.thermal import Reading, ThermalState
-from terminal.codes import Code, CodeKind, Declaration, PassKind, Symptom
-from terminal.decision import Decision, Situation, decide
+from terminal.codes import Code, CodeKind, PassKind
+from terminal.decision import Situation, decide
+from terminal.declaration import Declaration, Symptom
 from terminal.person import Person, PersonKind, Status
 from terminal.policy import CodePolicy, Place, Policy, ThermalPolicy
 from terminal.reasons import SENTENCES, Notice, Reason, Verdict
@@ -89,10 +90,11 @@ def warm(decidegrees: int) -> Reading:
         (replace(LIBRARY, person=WORKER), Verdict.DENY, Reason.PERSON_NOT_ADMITTED),
         (replace(FINE, reading=warm(372)), Verdict.ALLOW, Reason.OK),
         (replace(FINE, reading=warm(373)), Verdict.DENY, Reason.HEALTH_FEVER),
+        (replace(FINE, reading=Reading(ThermalState.TOO_FAR)), Verdict.REFER, Reason.THERMAL_TOO_FAR),
         *[
             (replace(FINE, reading=Reading(state)), Verdict.REFER, Reason.THERMAL_UNAVAILABLE)
             for state in ThermalState
-            if state is not ThermalState.OK
+            if state not in (ThermalState.OK, ThermalState.TOO_FAR)
         ],
         (
             replace(FINE, place="annex", code=CARD, reading=Reading(ThermalState.NONE)),
@@ -103,8 +105,10 @@ def warm(decidegrees: int) -> Reading:
         *[
             (replace(FINE, code=declared(symptoms=symptom)), Verdict.REFER, Reason.HEALTH_DECLARED)
             for symptom in Symptom
+            if symptom is not Symptom.BREATHING
         ],
-        (replace(FINE, code=declared(contact=True)), Verdict.REFER, Reason.HEALTH_DECLARED),
+        (replace(FINE, code=declared(symptoms=Symptom.BREATHING)), Verdict.DENY, Reason.HEALTH_DECLARED),
+        (replace(FINE, code=declared(contact=True)), Verdict.REFER, Reason.HEALTH_CONTACT),
     ],
 )
 def test_each_case_has_its_verdict_and_reason(situation: Situation, verdict: Verdict, reason: Reason) -> None:
@@ -117,7 +121,7 @@ def test_each_case_has_its_verdict_and_reason(situation: Situation, verdict: Ver
 def test_the_policy_says_what_fever_and_a_missing_temperature_lead_to(
     at_fever: Any, unavailable: Any
 ) -> None:
-    thermal = ThermalPolicy(at_fever=at_fever, unavailable=unavailable, fever_decidegrees=380)
+    thermal = ThermalPolicy(at_fever=at_fever, unavailable=unavailable, fever=38.0)
     policy = POLICY.model_copy(update={"thermal": thermal})
     assert decide(replace(FINE, reading=warm(380)), policy).verdict == at_fever
     assert decide(replace(FINE, reading=Reading(ThermalState.ABSENT)), policy).verdict == unavailable
@@ -125,7 +129,9 @@ def test_the_policy_says_what_fever_and_a_missing_temperature_lead_to(
 
 def test_the_gravest_finding_is_the_one_the_person_is_told() -> None:
     ill = replace(FINE, code=declared(symptoms=Symptom.COUGH), reading=warm(390))
-    assert decide(ill, POLICY) == Decision(Verdict.DENY, (Reason.HEALTH_FEVER, Reason.HEALTH_DECLARED))
+    decision = decide(ill, POLICY)
+    assert decision.verdict is Verdict.DENY
+    assert decision.reasons == (Reason.HEALTH_FEVER, Reason.HEALTH_DECLARED)
 
 
 def test_every_notice_has_its_cause() -> None:
@@ -133,8 +139,9 @@ def test_every_notice_has_its_cause() -> None:
     odd = replace(
         FINE, clock_trusted=False, roster_age=timedelta(days=1, seconds=1), reading=Reading(ThermalState.NONE)
     )
-    assert decide(odd, POLICY).notices == tuple(n for n in Notice if n is not Notice.LAST_TRUSTED_TIME)
-    assert decide(replace(odd, floor=NOW), LENIENT).notices == tuple(Notice)
+    own = (Notice.CLOCK_UNTRUSTED, Notice.ROSTER_OLD, Notice.NO_TEMPERATURE)
+    assert decide(odd, POLICY).notices == own
+    assert decide(replace(odd, floor=NOW), LENIENT).notices == (own[0], Notice.LAST_TRUSTED_TIME, *own[1:])
     assert Notice.LAST_TRUSTED_TIME not in decide(replace(odd, floor=NOW), POLICY).notices
     assert Notice.LAST_TRUSTED_TIME not in decide(odd, LENIENT).notices
     assert Notice.LAST_TRUSTED_TIME not in decide(replace(odd, floor=NOW, code=CARD), LENIENT).notices
@@ -171,7 +178,7 @@ _POLICIES = st.builds(
     ),
     thermal=st.builds(
         ThermalPolicy,
-        fever_decidegrees=st.integers(350, 420),
+        fever=st.integers(350, 420).map(lambda tenths: tenths / 10),
         at_fever=st.sampled_from(["refer", "deny"]),
         unavailable=st.sampled_from(["allow", "refer", "deny"]),
     ),

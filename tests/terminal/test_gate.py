@@ -10,7 +10,8 @@ import pytest
 
 from hw.thermal import Reading, ThermalState, judged
 from sync.central.mint import personal_code
-from terminal.codes import PREFIX, Declaration, PassKind, Symptom
+from terminal.codes import PREFIX, PassKind
+from terminal.declaration import Declaration, Symptom
 from terminal.journal import JournalReader
 from terminal.policy import CodePolicy
 from terminal.portal import PortalState
@@ -49,7 +50,9 @@ def test_a_person_is_let_in_recorded_and_shown_by_half_a_name(rig: Rig) -> None:
 
 def test_the_declaration_of_the_phone_is_recorded(rig: Rig) -> None:
     rig.show(personal_code(PHONES["S1"], "S1", AT, Declaration(368, Symptom(0), False)))
-    assert rig.records()[0]["declared"] == {"celsius": "36.8", "symptoms": [], "contact": False}
+    assert rig.records()[0]["declared"] == [
+        {"source": "code", "celsius": "36.8", "symptoms": [], "contact": False}
+    ]
 
 
 def test_every_phone_of_a_person_opens(rig: Rig) -> None:

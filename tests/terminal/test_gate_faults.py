@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from hw.thermal import Reading
 from sync.central.mint import personal_code
 from terminal.codes import PREFIX
-from terminal.journal import Entry, Journal, JournalError, JournalReader
+from terminal.journal import Entry, Journal, JournalError, JournalReader, Memo
 from terminal.reasons import Reason, Verdict
-from terminal.records import Record
+from terminal.records import AnyRecord
 from tests.terminal.world import (
     NOW,
     PIN,
@@ -38,9 +38,9 @@ class Witness(Journal):
     look: Callable[[], int]
     seen: list[tuple[str, int, int]]
 
-    def append(self, record: Record, *, issued_at: int | None = None) -> Entry:
+    def append(self, record: AnyRecord, *more: AnyRecord, memos: Sequence[Memo] = ()) -> Entry:
         self.seen.append(("before", self.look(), JournalReader(self._path).newest()))
-        entry = super().append(record, issued_at=issued_at)
+        entry = super().append(record, *more, memos=memos)
         self.seen.append(("durable", self.look(), JournalReader(self._path).newest()))
         return entry
 
@@ -60,9 +60,9 @@ class Failing(Journal):
 
     fails = False
 
-    def append(self, record: Record, *, issued_at: int | None = None) -> Entry:
+    def append(self, record: AnyRecord, *more: AnyRecord, memos: Sequence[Memo] = ()) -> Entry:
         self._db.execute(f"pragma query_only = {int(self.fails)}")
-        return super().append(record, issued_at=issued_at)
+        return super().append(record, *more, memos=memos)
 
 
 def test_a_record_that_cannot_be_written_keeps_the_gate_shut_and_the_next_scan_works(
@@ -89,7 +89,7 @@ def test_a_journal_that_was_closed_keeps_the_gate_shut(rig: Rig) -> None:
     assert (answer.decision.reasons, answer.entry) == ((Reason.JOURNAL_UNWRITABLE,), None)
     assert level(rig.factory) == 0
     with pytest.raises(JournalError):
-        rig.journal.last_issued_at("S1", "north-gate")
+        rig.journal.recall("S1", "north-gate")
 
 
 def test_a_sensor_that_raises_costs_one_scan(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from hw.thermal import Reading, ThermalState
-from terminal.journal import FORGET_AFTER, Journal, JournalError, JournalReader
+from terminal.journal import Journal, JournalError, JournalReader
+from terminal.memory import FORGET_AFTER, ISSUED_AT
 from terminal.records import FIRST_DIGEST, unseal
-from tests.terminal.world import NOW, RECORD_KEY, chained, open_journal, scan_record
+from tests.terminal.world import NOW, RECORD_KEY, accepted, chained, open_journal, scan_record
 
 AT = int(NOW.timestamp())
 ALL = {"records": 10_000, "size": 10**9}
@@ -86,7 +87,7 @@ def test_nothing_of_a_record_can_be_read_in_the_files(path: Path) -> None:
         record = scan_record(
             number, claimed_subject="S20240042", reading=Reading(ThermalState.OK, 389), identity="SECRETID"
         )
-        journal.append(record, issued_at=AT + number)
+        journal.append(record, memos=accepted(AT + number))
     bare = b"".join(file.read_bytes() for file in path.parent.iterdir())
     names = {file.name for file in path.parent.iterdir()}
     journal.close()
@@ -99,38 +100,39 @@ def test_nothing_of_a_record_can_be_read_in_the_files(path: Path) -> None:
 
 def test_the_last_accepted_code_is_remembered_by_person_and_place_over_a_restart(path: Path) -> None:
     journal = open_journal(path)
-    journal.append(scan_record(), issued_at=AT)
-    journal.append(scan_record(claimed_subject="S2"), issued_at=AT + 5)
-    journal.append(scan_record(place="library"), issued_at=AT + 9)
+    journal.append(scan_record(), memos=accepted(AT))
+    journal.append(scan_record(claimed_subject="S2"), memos=accepted(AT + 5))
+    journal.append(scan_record(place="library"), memos=accepted(AT + 9))
     journal.append(scan_record())
     journal.close()
     journal = open_journal(path)
-    assert journal.last_issued_at("S1", "north-gate") == AT
-    assert journal.last_issued_at("S2", "north-gate") == AT + 5
-    assert journal.last_issued_at("S1", "library") == AT + 9
-    assert journal.last_issued_at("S3", "north-gate") is None
+    assert journal.recall("S1", "north-gate") == {ISSUED_AT: AT}
+    assert journal.recall("S2", "north-gate") == {ISSUED_AT: AT + 5}
+    assert journal.recall("S1", "library") == {ISSUED_AT: AT + 9}
+    assert journal.recall("S3", "north-gate") == {}
     journal.close()
 
 
 def test_who_was_accepted_is_forgotten_after_a_day(path: Path) -> None:
     journal = open_journal(path)
-    journal.append(scan_record(), issued_at=AT)
+    journal.append(scan_record(), memos=accepted(AT))
     journal.append(
-        scan_record(claimed_subject="S2", happened_at=NOW + timedelta(seconds=FORGET_AFTER)), issued_at=AT
+        scan_record(claimed_subject="S2", happened_at=NOW + timedelta(seconds=FORGET_AFTER)),
+        memos=accepted(AT),
     )
-    assert journal.last_issued_at("S1", "north-gate") == AT
+    assert journal.recall("S1", "north-gate") == {ISSUED_AT: AT}
     later = NOW + timedelta(seconds=FORGET_AFTER + 1)
-    journal.append(scan_record(claimed_subject="S2", happened_at=later), issued_at=AT + 1)
-    assert journal.last_issued_at("S1", "north-gate") is None
+    journal.append(scan_record(claimed_subject="S2", happened_at=later), memos=accepted(AT + 1))
+    assert journal.recall("S1", "north-gate") == {}
     journal.close()
 
 
 def test_a_clock_that_was_behind_does_not_have_a_code_forgotten_when_it_is_set(path: Path) -> None:
     journal = open_journal(path)
     behind = NOW.replace(year=1970)
-    journal.append(scan_record(happened_at=behind, clock_trusted=False), issued_at=AT)
-    journal.append(scan_record(claimed_subject="S2"), issued_at=AT)
-    assert journal.last_issued_at("S1", "north-gate") == AT
+    journal.append(scan_record(happened_at=behind, clock_trusted=False), memos=accepted(AT))
+    journal.append(scan_record(claimed_subject="S2"), memos=accepted(AT))
+    assert journal.recall("S1", "north-gate") == {ISSUED_AT: AT}
     journal.close()
 
 
@@ -151,7 +153,7 @@ def test_a_closed_journal_takes_no_record_and_says_so(path: Path) -> None:
     with pytest.raises(JournalError):
         journal.append(scan_record())
     with pytest.raises(JournalError):
-        journal.last_issued_at("S1", "north-gate")
+        journal.recall("S1", "north-gate")
 
 
 def test_two_terminals_cannot_both_number_the_same_journal(path: Path) -> None:

@@ -16,8 +16,9 @@ from pathlib import Path
 import pytest
 
 from terminal.journal import Journal, JournalError, JournalReader
+from terminal.memory import ISSUED_AT
 from terminal.records import unseal
-from tests.terminal.world import NOW, RECORD_KEY, chained, open_journal, scan_record
+from tests.terminal.world import NOW, RECORD_KEY, accepted, chained, open_journal, scan_record
 
 KILLS = 25
 AT = int(NOW.timestamp())
@@ -29,7 +30,7 @@ def append_for_ever(path: Path, acknowledged: Connection) -> None:
     journal = open_journal(path)
     while True:
         number = journal.head.sequence + 1
-        entry = journal.append(scan_record(number), issued_at=number)
+        entry = journal.append(scan_record(number), memos=accepted(number))
         acknowledged.send_bytes(entry.sequence.to_bytes(4, "big"))
 
 
@@ -59,7 +60,7 @@ def test_every_acknowledged_record_survives_kill_9_at_any_moment(tmp_path: Path)
         events = JournalReader(path).after(0, **ALL)
         journal = open_journal(path)
         assert kept < acknowledged <= journal.head.sequence <= acknowledged + 1
-        assert journal.last_issued_at("S1", "north-gate") == journal.head.sequence
+        assert journal.recall("S1", "north-gate")[ISSUED_AT] == journal.head.sequence
         journal.close()
         assert len(events) == journal.head.sequence
         assert chained(events)
@@ -97,7 +98,7 @@ def append_until_error(journal: Journal) -> int:
     """Append until the journal refuses; the sequence of the last record acknowledged."""
     for number in range(2000):
         try:
-            journal.append(scan_record(number), issued_at=AT + number)
+            journal.append(scan_record(number), memos=accepted(AT + number))
         except JournalError:
             return journal.head.sequence
     raise AssertionError("the journal never refused")
@@ -118,15 +119,15 @@ def assert_recovered(journal: Journal, path: Path, acknowledged: int) -> None:
 def test_a_full_disk_refuses_the_record_whole_and_recovers_with_space(small_disk: Path) -> None:
     path = small_disk / "journal.db"
     journal = open_journal(path)
-    journal.append(scan_record(), issued_at=AT)
+    journal.append(scan_record(), memos=accepted(AT))
     hog = fill(small_disk)
     acknowledged = append_until_error(journal)
-    remembered = journal.last_issued_at("S1", "north-gate")
+    remembered = journal.recall("S1", "north-gate")[ISSUED_AT]
     for _ in range(3):
         with pytest.raises(JournalError):
-            journal.append(scan_record(), issued_at=AT + 9999)
+            journal.append(scan_record(), memos=accepted(AT + 9999))
     assert journal.head.sequence == acknowledged == JournalReader(path).newest()
-    assert journal.last_issued_at("S1", "north-gate") == remembered
+    assert journal.recall("S1", "north-gate")[ISSUED_AT] == remembered
     hog.unlink()
     assert_recovered(journal, path, acknowledged)
 

@@ -16,8 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hw.thermal import Reading, ThermalState
-from terminal.codes import Code, CodeKind, Declaration, Symptom
+from terminal.codes import Code, CodeKind
 from terminal.decision import Decision
+from terminal.declaration import Declaration, Symptom
 from terminal.reasons import Notice, Reason, Verdict
 from terminal.records import (
     FIRST_DIGEST,
@@ -71,7 +72,7 @@ def test_central_reads_what_the_terminal_sealed() -> None:
         "notices": ["roster-old"],
         "subject": "S1",
         "code": {"kind": "personal", "digest": "ab" * 32, "issued_at": AT - 7, "skew": -7},
-        "declared": {"celsius": "37.1", "symptoms": ["cough", "fever"], "contact": True},
+        "declared": [{"source": "code", "celsius": "37.1", "symptoms": ["cough", "fever"], "contact": True}],
         "thermal": {"state": "ok", "celsius": "36.5"},
     }
 

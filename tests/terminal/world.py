@@ -28,11 +28,12 @@ from hw.relay import Relay
 from hw.thermal import Reading, judged
 from sync.central.mint import pass_code, personal_code
 from sync.central.publish import Repository
-from terminal.codes import PREFIX, PassKind, compressed
+from terminal.codes import PREFIX, Code, CodeKind, PassKind, compressed
 from terminal.cose import ES256
 from terminal.decision import Decision
 from terminal.gate import Answer, Gate
-from terminal.journal import Journal, JournalReader
+from terminal.journal import Journal, JournalReader, Memo
+from terminal.memory import memos
 from terminal.person import Person, PersonKind, Status
 from terminal.policy import Place, Policy
 from terminal.portal import Portal
@@ -176,6 +177,12 @@ def scan_record(number: int = 1, **changes: Any) -> Record:
         "claimed_subject": "S1",
     }
     return Record(**(fields | changes))
+
+
+def accepted(issued_at: int) -> list[Memo]:
+    """What a journal is told to remember when a personal code of that time was accepted."""
+    terms = Decision(Verdict.ALLOW, (Reason.OK,))
+    return list(memos(terms, Code(CodeKind.PERSONAL, "S1", "d", issued_at=issued_at), NOW))
 
 
 def chained(events: list[Event]) -> bool:

@@ -1,0 +1,43 @@
+"""The day's health declaration (R4, R19, R21): what a person says of their own health. It decides nothing.
+
+It arrives in a personal code, or from central in the person's roster line; both have the same three values.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntFlag
+from typing import Any
+
+
+class Symptom(IntFlag):
+    """Symptoms a person may declare (R19)."""
+
+    COUGH = 1
+    FEVER = 2
+    FATIGUE = 4
+    BREATHING = 8
+    OTHER = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """One declaration: tenths of a degree Celsius or None, symptoms, contact with a case."""
+
+    decidegrees: int | None
+    symptoms: Symptom
+    contact: bool
+
+    def to_list(self) -> list[Any]:
+        """The declaration as codes and roster lines carry it."""
+        return [self.decidegrees, int(self.symptoms), self.contact]
+
+    @classmethod
+    def from_list(cls, value: Any) -> Declaration:
+        """The declaration in a claim or a roster line. Raises: ValueError, TypeError when it is malformed."""
+        temperature, symptoms, contact = value
+        if temperature is not None and (type(temperature) is not int or not 300 <= temperature <= 450):
+            raise ValueError("declared temperature is not in tenths of a degree")
+        if type(symptoms) is not int or not 0 <= symptoms < 32 or not isinstance(contact, bool):
+            raise ValueError("declared symptoms or contact are malformed")
+        return cls(temperature, Symptom(symptoms), contact)

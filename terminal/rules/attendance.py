@@ -1,0 +1,160 @@
+"""What a scan counts as: daily check-in, make-up, arrival, class, event (R5, R6, R11 to R14).
+
+Guests and classes can also refuse; the marks that are made only when somebody is let in come last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from terminal.findings import Finding, Mark, MarkKind, judged, refused
+from terminal.person import Absence, PersonKind
+from terminal.policy import Event, Session
+from terminal.reasons import Notice, Reason
+from terminal.rules.days import DAY, end_of_day
+from terminal.situation import Scene
+
+CLASS, EVENT, CHECK_IN, MAKE_UP, ARRIVAL = (
+    "R5 class", "R6 event", "R11 check-in", "R12 make-up", "R14 arrival",
+)  # fmt: skip
+_AGAIN = 60  # seconds after signing in before a scan signs out: whoever scans twice has not left
+
+
+def classes(scene: Scene) -> Iterator[Finding]:
+    """Somebody comes to a classroom for a class that they do not take, or while there is none."""
+    table, name = scene.policy.timetable, scene.situation.place
+    if scene.local is None or not table.has(name):
+        return
+    person = scene.situation.person
+    if (person.kind if person else PersonKind.VISITOR) in table.exempt:
+        yield Finding(CLASS, "people of that kind need take no class here")
+        return
+    sessions = table.sessions(name, scene.local, scene.policy.calendar)
+    if not sessions:
+        said = f"no class at {scene.local:%a %H:%M}"
+        yield judged(CLASS, table.outside, Reason.CLASS_NONE, said)
+    elif not _mine(scene, sessions):
+        said = f"{sessions[0].lesson.course} is not a class of the person's"
+        yield judged(CLASS, table.not_yours, Reason.CLASS_OTHER, said)
+
+
+def present(scene: Scene) -> Iterator[Finding]:
+    """Present at a class, or late for it."""
+    if scene.local is None or not scene.policy.timetable.has(scene.situation.place):
+        return
+    sessions = scene.policy.timetable.sessions(scene.situation.place, scene.local, scene.policy.calendar)
+    mine = _mine(scene, sessions)
+    new = [session for session in mine if scene.marked(MarkKind.ATTENDANCE, session.name) is None]
+    if new:
+        late = new[0].late if new[0].late > scene.policy.timetable.grace_minutes else 0
+        said = f"{new[0].name}: {f'late by {late} min' if late else 'present'}"
+        yield Finding(CLASS, said, mark=_of_the_day(scene, MarkKind.ATTENDANCE, new[0].name, late))
+    elif mine:
+        yield Finding(CLASS, f"{mine[0].name}: marked before", notice=Notice.ALREADY)
+
+
+def guests(scene: Scene) -> Iterator[Finding]:
+    """Somebody comes to an event who is not invited, or when it is full."""
+    here = [event for event in scene.policy.events.values() if event.place == scene.situation.place]
+    if here and scene.local is None:
+        yield judged(
+            EVENT, "refer", Reason.CLOCK_UNTRUSTED, "events have hours, and the clock is not trusted"
+        )
+        return
+    on = _events(scene)
+    invited = {name: event for name, event in on.items() if _invited(event, scene)}
+    if on and not invited:
+        yield refused(EVENT, Reason.EVENT_UNINVITED, f"not invited to {', '.join(on)}")
+    for name, event in invited.items():
+        inside = scene.situation.inside.get(name, 0)
+        if (
+            event.capacity is not None
+            and inside >= event.capacity
+            and not scene.marked(MarkKind.SIGN_IN, name)
+        ):
+            yield refused(EVENT, Reason.EVENT_FULL, f"{name}: {inside} of {event.capacity} are inside")
+
+
+def signed_in(scene: Scene) -> Iterator[Finding]:
+    """Sign in to an event, or out of it."""
+    now = int(scene.situation.now.timestamp())
+    for name, event in _events(scene).items():
+        if not _invited(event, scene):
+            continue
+        since = scene.marked(MarkKind.SIGN_IN, name)
+        if since is None:
+            ends = int(event.end.replace(tzinfo=scene.policy.calendar.zone).timestamp())
+            mark = Mark(MarkKind.SIGN_IN, name, keep_until=ends + DAY)
+            yield Finding(EVENT, f"{name}: signed in", mark=mark)
+        elif event.sign_out and now - since >= _AGAIN:
+            mark = Mark(MarkKind.SIGN_OUT, name, replaces=MarkKind.SIGN_IN)
+            yield Finding(EVENT, f"{name}: signed out", mark=mark)
+        else:
+            yield Finding(EVENT, f"{name}: signed in before", notice=Notice.ALREADY)
+
+
+def checked_in(scene: Scene) -> Iterator[Finding]:
+    """The daily check-in: in time, late, made up, done before; on another campus, the arrival there."""
+    person = scene.situation.person
+    if scene.local is None or person is None or not scene.place.check_in:
+        return
+    campus, mine = scene.place.campus, scene.policy.campuses_of(person.groups)
+    if campus and mine and campus not in mine:
+        name = f"{scene.local.date()}/{campus}"
+        if scene.marked(MarkKind.ARRIVAL, name) is None:
+            yield Finding(ARRIVAL, f"arrived on {campus}", mark=_of_the_day(scene, MarkKind.ARRIVAL, name))
+        else:
+            yield Finding(ARRIVAL, f"arrived on {campus} before", notice=Notice.ALREADY)
+        return
+    made_up = [absence for absence in person.absences if _can_be_made_up(absence, scene)]
+    for absence in made_up:
+        name = scene.policy.calendar.date_of(absence.start)
+        if scene.marked(MarkKind.MAKE_UP, name) is None:
+            mark = Mark(MarkKind.MAKE_UP, name, keep_until=absence.make_up_until)
+            yield Finding(MAKE_UP, f"the absence from {name} is made up", mark=mark)
+    window = scene.policy.check_in.window(scene.local, scene.policy.calendar)
+    if window is None:
+        yield Finding(CHECK_IN, f"no window at {scene.local:%a %H:%M}")
+        return
+    name = f"{window.day}/{window.half}"
+    if scene.marked(MarkKind.CHECK_IN, name) is not None:
+        yield Finding(CHECK_IN, f"{name}: checked in before", notice=Notice.ALREADY)
+    elif not (window.late and made_up):  # reported in advance: not late but made up
+        said = f"{name}: {f'late by {window.late} min' if window.late else 'in time'}"
+        yield Finding(CHECK_IN, said, mark=_of_the_day(scene, MarkKind.CHECK_IN, name, window.late))
+
+
+def registered(scene: Scene) -> Iterator[Finding]:
+    """Registered by hand: counted against the attendants' limit (R16)."""
+    if scene.situation.registration:
+        now = int(scene.situation.now.timestamp())
+        mark = Mark(MarkKind.MANUAL, str(now), keep_until=now + 3600)
+        yield Finding("R16 manual registration", "registered by hand", mark=mark)
+
+
+def _mine(scene: Scene, sessions: list[Session]) -> list[Session]:
+    return [session for session in sessions if not scene.groups.isdisjoint(session.lesson.groups)]
+
+
+def _events(scene: Scene) -> dict[str, Event]:
+    if scene.local is None:
+        return {}
+    return {
+        name: event
+        for name, event in scene.policy.events.items()
+        if event.place == scene.situation.place and event.at(scene.local)
+    }
+
+
+def _invited(event: Event, scene: Scene) -> bool:
+    return scene.situation.subject in event.people or not scene.groups.isdisjoint(event.groups)
+
+
+def _can_be_made_up(absence: Absence, scene: Scene) -> bool:
+    return absence.end < scene.situation.now.timestamp() <= absence.make_up_until
+
+
+def _of_the_day(scene: Scene, kind: MarkKind, name: str, late: int = 0) -> Mark:
+    """A mark that counts for this local day; kept for another one, for hours that run over midnight."""
+    now = int(scene.situation.now.timestamp())
+    return Mark(kind, name, late, keep_until=end_of_day(scene, now) + DAY)
