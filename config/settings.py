@@ -200,6 +200,8 @@ def parse_settings(text: str, *, source: str, base: Path) -> Settings:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise SettingsError([f"{source}: is not TOML: {error}"]) from error
+    except RecursionError as error:
+        raise SettingsError([f"{source}: is nested too deeply"]) from error
     try:
         settings = Settings.model_validate(document)
     except ValidationError as error:

@@ -107,7 +107,10 @@ def read_picture(path: Path) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
         raise CameraAbsent(f"{path}: cannot be read ({error.strerror})") from error
     if not data.size:
         raise CameraGarbage(f"{path}: is empty")
-    image = cv2.imdecode(data, cv2.IMREAD_COLOR)
+    try:
+        image = cv2.imdecode(data, cv2.IMREAD_COLOR)
+    except cv2.error:  # it raises at a picture whose header claims more pixels than it allows
+        image = None
     if image is None:
         raise CameraGarbage(f"{path}: is not a picture that OpenCV can read")
     return image.astype(np.uint8, copy=False)

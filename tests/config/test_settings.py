@@ -147,6 +147,10 @@ def test_what_is_not_toml_is_said_to_be_so(text: str) -> None:
     assert line.startswith("gate.toml: is not TOML: ")
 
 
+def test_toml_nested_too_deeply_to_be_read_is_said_to_be_so() -> None:
+    assert problems(f"a = {'[' * 20_000}") == ("gate.toml: is nested too deeply",)
+
+
 def test_a_file_that_is_not_utf_8_is_said_to_be_so(tmp_path: Path) -> None:
     file = tmp_path / "gate.toml"
     file.write_bytes("# 北门\n".encode("gbk"))

@@ -54,8 +54,16 @@ class TestFolder:
 
     @pytest.mark.parametrize(
         "content",
-        [b"", b"just text, renamed\n", b"\x89PNG\r\n\x1a\n", os.urandom(4096)],
-        ids=["no bytes", "text", "half a header", "noise"],
+        [
+            b"",
+            b"just text, renamed\n",
+            b"\x89PNG\r\n\x1a\n",
+            os.urandom(4096),
+            b"BM"
+            + struct.pack("<IIIIiiHHIIiiII", 58, 0, 54, 40, 60_000, 60_000, 1, 24, 0, 4, 0, 0, 0, 0)
+            + b"rest",
+        ],
+        ids=["no bytes", "text", "half a header", "noise", "a header of more pixels than OpenCV allows"],
     )
     def test_a_file_that_is_no_picture_costs_one_read(
         self, content: bytes, folder: Path, make_settings: MakeSettings
