@@ -17,8 +17,9 @@ _QR = zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode)
 
 
 def zxing(image: Grey) -> Sequence[str]:
-    """zxing-cpp, QR only, its defaults."""
-    return [code.text for code in zxingcpp.read_barcodes(image, formats=_QR)]
+    """zxing-cpp, QR only, its defaults, but texts as they are: no <NUL> for a control character."""
+    plain = zxingcpp.TextMode.Plain
+    return [code.text for code in zxingcpp.read_barcodes(image, formats=_QR, text_mode=plain)]
 
 
 def zxing_fast(image: Grey) -> Sequence[str]:

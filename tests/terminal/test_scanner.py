@@ -10,6 +10,8 @@ import pytest
 import segno
 
 from hw.frame import Frame
+from terminal.codes import CodeRefused, parse
+from terminal.reasons import Reason
 from terminal.scanner import RUNGS, Scanner, read_picture, zxing
 from terminal.scanner import decoders as decoders_module
 from terminal.scanner.choice import foremost
@@ -65,6 +67,20 @@ def test_reads_what_neither_zxing_nor_zbar_reads_alone() -> None:
         assert ours is not None or not alone, f"seed {seed}: a peer reads it and we do not"
         gained += ours is not None and not alone
     assert gained >= 3
+
+
+@pytest.mark.parametrize("start", [b"", b"CC1:"])
+def test_bytes_that_are_no_text_are_seen_and_refused_by_name(start: bytes) -> None:
+    data = start + bytes(range(1, 256))
+    side = segno.make(data, mode="byte").symbol_size(scale=4)[0]
+    image = np.full((720, 1280, 3), 120, np.uint8)
+    matrix = np.array(list(segno.make(data, mode="byte").matrix_iter(scale=4)), np.uint8)
+    image[100 : 100 + side, 400 : 400 + side] = ((1 - matrix) * 255)[:, :, None]
+    sighting = Scanner().scan(frame(image)).sighting
+    assert sighting is not None
+    with pytest.raises(CodeRefused) as caught:
+        parse(sighting.text)
+    assert caught.value.reason is (Reason.CODE_DAMAGED if start else Reason.CODE_FOREIGN)
 
 
 def test_says_where_the_code_is() -> None:
