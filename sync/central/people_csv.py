@@ -9,11 +9,11 @@ import csv
 import io
 import re
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from config.errors import SettingsError
 from sync.central.people import Entry
@@ -43,6 +43,7 @@ _KINDS = {
 }
 _STATUSES = {"正常": Status.ACTIVE, "停用": Status.SUSPENDED, "注销": Status.REVOKED}
 _DATE = re.compile(r"(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})日?")
+_UNDECODED = re.compile("[\ud800-\udfff]")  # what surrogateescape makes of a byte that is no text
 _MAX_NAME = 100  # characters
 _EVERY = 5000  # lines between two reports of progress
 
@@ -64,50 +65,82 @@ def read_people(path: Path, progress: Callable[[int], None] = lambda _line: None
     Raises: SettingsError when the file as a whole cannot be read as a list of people; OSError.
     """
     text, encoding = decode(path)
-    rows = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True)
+    rows = _rows(reader)
     entries: list[Entry] = []
     problems: list[str] = []
     lines: dict[str, int] = {}
-    try:
-        columns = _columns(next(rows, []), path)
-        line = rows.line_num
-        for row in rows:
-            first, line = line + 1, rows.line_num  # a quoted cell may run over several lines
-            if first // _EVERY != line // _EVERY:
-                progress(line)
-            if not any(cell.strip() for cell in row):
-                continue
-            try:
-                entry = _entry(row, columns)
-            except ValueError as error:
-                problems.append(f"{path}:{first}: {error}")
-                continue
-            before = lines.setdefault(entry.subject, first)
-            if before == first:
-                entries.append(entry)
-            else:
-                problems.append(f"{path}:{first}: sub: {entry.subject!r} is in line {before} already")
-    except csv.Error as error:
-        raise SettingsError([f"{path}:{rows.line_num}: is not CSV ({error})"]) from error
+    _, header, fault = next(rows, (1, [], ""))
+    if fault:
+        raise SettingsError([f"{path}:1: {fault}"])
+    columns = _columns(header, path)
+    for first, row, fault in rows:
+        line = reader.line_num  # a quoted cell may run over several lines
+        if first // _EVERY != line // _EVERY:
+            progress(line)
+        if fault and line > first:  # partial or not: who is in between, nobody knows
+            raise SettingsError([*problems, f"{path}:{first}: is not CSV: a quote is not closed"])
+        if not fault and not any(cell.strip() for cell in row):
+            continue
+        try:
+            entry = _entry(_whole(row, fault, encoding), columns)
+        except ValueError as error:
+            problems.append(f"{path}:{first}: {error}")
+            continue
+        before = lines.setdefault(entry.subject, first)
+        if before == first:
+            entries.append(entry)
+        else:
+            problems.append(f"{path}:{first}: sub: {entry.subject!r} is in line {before} already")
     if not entries and not problems:
         raise SettingsError([f"{path}: has nobody in it"])
     return Table(encoding, entries, problems)
 
 
 def decode(path: Path) -> tuple[str, str]:
-    """The text of the file and its encoding: UTF-8 when all of it is, else GB18030.
+    """The text of the file and its encoding; what is not text in it becomes lone surrogates.
 
-    GB18030 text of any length is all but never UTF-8 by chance; nearly all UTF-8 would pass as GB18030, so
-    the order decides. Raises: SettingsError when it is neither; OSError.
+    UTF-8 when most lines that are not plain ASCII are that, else GB18030: such lines are all but never UTF-8
+    by chance, while most UTF-8 passes as GB18030. One bad byte must not turn every name into another.
+    Raises: SettingsError when it is neither; OSError.
     """
     data = path.read_bytes()
     if data[:2] not in (b"\xff\xfe", b"\xfe\xff") and b"\0" not in data:
-        for encoding, name in (("utf-8-sig", "UTF-8"), ("gb18030", "GB18030")):
-            try:
-                return data.decode(encoding), name
-            except UnicodeDecodeError:
-                continue
+        lines = [line for line in data.splitlines() if not line.isascii()]
+        for codec, name in (("utf-8-sig", "UTF-8"), ("gb18030", "GB18030")):
+            if 2 * sum(_decodes(line, codec) for line in lines) > len(lines) or not lines:
+                return data.decode(codec, "surrogateescape"), name
     raise SettingsError([f"{path}: is not CSV text in UTF-8 or GB18030; save it as “CSV UTF-8”"])
+
+
+def _decodes(line: bytes, codec: str) -> bool:
+    try:
+        line.decode(codec)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _rows(reader: Any) -> Iterator[tuple[int, list[str], str]]:
+    """The rows of a CSV reader: the line each begins in, its cells, and what is wrong when it has none."""
+    while True:
+        first = reader.line_num + 1
+        try:
+            yield first, next(reader), ""
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield first, [], f"is not CSV ({error})"
+
+
+def _whole(row: list[str], fault: str, encoding: str) -> list[str]:
+    """`row` if nothing is wrong with it and all of it is text. Raises: ValueError."""
+    if fault:
+        raise ValueError(fault)
+    for cell in row:
+        if _UNDECODED.search(cell):
+            raise ValueError(f"{cell!r:.80} is not {encoding}")
+    return row
 
 
 def parse_time(text: str, *, end: bool) -> int:

@@ -125,6 +125,35 @@ def test_a_file_that_is_no_list_of_people(data: bytes, said: str, site: Site, tm
     assert said in refused(site, "roster", "import", str(tmp_path / "p.csv"))
 
 
+@pytest.mark.parametrize(("encoding", "said"), [("utf-8", "UTF-8"), ("gb18030", "GB18030")])
+def test_a_line_that_is_no_text_or_no_csv_hurts_no_other(
+    encoding: str, said: str, site: Site, tmp_path: Path
+) -> None:
+    lines = ["sub,name,kind", "A,张伟,student", "B,李?娜,student", 'C,"王"芳,student', "D,刘洋,student"]
+    data = "\n".join([*lines, ""]).encode(encoding).replace(b"?", b"\xff")
+    (tmp_path / "p.csv").write_bytes(data)
+    bad = ("p.csv:3: '李\\udcff娜' is not " + said, "p.csv:4: is not CSV (',' expected after '\"')")
+    told = refused(site, "roster", "import", str(tmp_path / "p.csv"))
+    assert all(line in told for line in bad)
+    done = run(site, "roster", "import", str(tmp_path / "p.csv"), "--partial")
+    assert done.exit_code == 1
+    assert f"2 people taken in from {said}" in done.stdout
+    assert all(line in done.stderr for line in bad)
+    with opened(site) as store:
+        assert [(one.subject, one.name) for one in store.people()] == [("A", "张伟"), ("D", "刘洋")]
+
+
+def test_a_quote_that_is_never_closed_takes_nobody_since_it_hides_the_lines_after_it(
+    site: Site, tmp_path: Path
+) -> None:
+    file = write_csv(tmp_path / "p.csv", ["sub,name,kind", "S 1,A,staff", 'B,"B,staff', "C,C,staff"])
+    told = refused(site, "roster", "import", file, "--partial")
+    assert "p.csv:2: sub: 'S 1'" in told
+    assert "p.csv:3: is not CSV: a quote is not closed" in told
+    with opened(site) as store:
+        assert list(store.people()) == []
+
+
 def test_a_revoked_person_does_not_come_back_unless_reinstated(site: Site, tmp_path: Path) -> None:
     put(site, replace(student("S1"), status=Status.REVOKED))
     file = write_csv(tmp_path / "p.csv", ["sub,name,kind,status", "S1,张伟,student,active"])
