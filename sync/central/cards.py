@@ -20,6 +20,7 @@ from reportlab.pdfbase.ttfonts import TTFError, TTFont
 from reportlab.pdfgen.canvas import Canvas
 
 from config.errors import CampusgateError
+from config.files import write_atomic
 
 FONTS = (
     Path("/usr/share/fonts/truetype/wqy/wqy-microhei.ttc"),
@@ -93,7 +94,7 @@ def slip(*, school: str, name: str, subject: str, places: str, validity: str, qr
 
 
 def png(face: Face, path: Path) -> None:
-    """Write `face` as a PNG picture of 300 dots an inch. Raises: CardError, OSError."""
+    """Write `face` as a PNG picture of 300 dots an inch, for its owner alone. Raises: CardError, OSError."""
     dots = _DPI / 25.4
     size = tuple(round(side * dots) for side in face.size)
     image = Image.new("L", (size[0], size[1]), 255)
@@ -114,7 +115,9 @@ def png(face: Face, path: Path) -> None:
     for x, y in _dark(matrix):
         box = (left + x * module, top + y * module, left + (x + 1) * module - 1, top + (y + 1) * module - 1)
         draw.rectangle(box, fill=0)
-    image.save(path, format="PNG", dpi=(_DPI, _DPI))
+    out = BytesIO()
+    image.save(out, format="PNG", dpi=(_DPI, _DPI))
+    write_atomic(path, out.getvalue(), mode=0o600)
 
 
 def pdf(faces: Sequence[Face], title: str) -> bytes:

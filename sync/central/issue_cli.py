@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import time
+from io import BytesIO
 from pathlib import Path
 
 import click
 
+from config.files import write_atomic
 from sync.central.card_cli import check_places, check_subject, check_suffix, make_cards, make_visitor
 from sync.central.options import site_option
 from terminal.codes import Claim, CodeRefused, PassKind, parse
@@ -65,7 +67,9 @@ def make_pass(  # noqa: PLR0917 - click passes options by name
         places=places,
     )
     if out:
-        segno.make(text, error="m", micro=False).save(str(out), scale=8)
+        picture = BytesIO()
+        segno.make(text, error="m", micro=False).save(picture, kind="png", scale=8)
+        write_atomic(out, picture.getvalue(), mode=0o600)
     click.echo(text)
 
 

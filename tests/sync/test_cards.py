@@ -79,6 +79,16 @@ def test_a_card_is_still_read_when_printed_coarsely(site: Site, tmp_path: Path) 
     assert read(sheet[: sheet.shape[0] // 3, : sheet.shape[1] // 2], site).places == ("north-gate",)
 
 
+def test_a_picture_of_a_pass_is_a_pass_so_only_its_owner_may_read_it(site: Site, tmp_path: Path) -> None:
+    put(site, student("S1"))
+    good(site, "code", "card", "S1", "--out", str(tmp_path / "a.pdf"), "--png", str(tmp_path))
+    for name in ("b.png", "c.pdf"):
+        good(site, "code", *VISITOR, str(tmp_path / name))
+    good(site, "code", "pass", "S1", "--kind", "card", "--hours", "1", "--out", str(tmp_path / "d.png"))
+    made = {file.name: file.stat().st_mode & 0o777 for file in tmp_path.iterdir() if file.is_file()}
+    assert made == dict.fromkeys(("a.pdf", "S1.png", "b.png", "c.pdf", "d.png"), 0o600)
+
+
 @pytest.mark.parametrize("suffix", [".png", ".pdf"])
 def test_a_visitor_gets_a_pass_that_needs_no_roster(suffix: str, site: Site, tmp_path: Path) -> None:
     out = tmp_path / f"pass{suffix}"
