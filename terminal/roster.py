@@ -19,7 +19,7 @@ from urllib.parse import unquote, urlsplit
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from pydantic import ValidationError
 from tuf.api.exceptions import DownloadError, DownloadHTTPError, RepositoryError
-from tuf.api.metadata import Metadata, Timestamp
+from tuf.api.metadata import Metadata, Root, Timestamp
 from tuf.ngclient import FetcherInterface, Updater, UpdaterConfig
 
 from config.files import sync_directory
@@ -50,7 +50,8 @@ class Roster:
         base = (mirror / "metadata").absolute().as_uri()
         try:
             trust.mkdir(parents=True, exist_ok=True)
-            client = Updater(str(trust), base, fetcher=_MirrorFetcher(), bootstrap=root)
+            fetcher = _MirrorFetcher(_newest_root(mirror, trust))
+            client = Updater(str(trust), base, fetcher=fetcher, bootstrap=root)
             client.refresh()
             self._manifest = Manifest.parse(self._take(client, MANIFEST))
             bits = self._manifest.bits
@@ -183,11 +184,33 @@ def _make_durable(trust: Path) -> None:
     sync_directory(trust)
 
 
+def _newest_root(mirror: Path, trust: Path) -> int | None:
+    """The newest root that belongs to what is on `mirror`; None when any may.
+
+    A new root can lie there before the timestamp that goes with it, when the download was cut off between
+    the two, and would not verify the one before. So while that one is what was trusted already, its root
+    stays too. Whoever could abuse that could as well take the new root away.
+    """
+    try:
+        timestamp = _read(trust / "timestamp.json", _MOST_METADATA)
+        if timestamp != _read(mirror / "metadata" / "timestamp.json", _MOST_METADATA):
+            return None
+        return Metadata[Root].from_bytes(_read(trust / "root.json", _MOST_METADATA)).signed.version
+    except (OSError, RepositoryError):  # nothing is trusted yet, or it was harmed
+        return None
+
+
 class _MirrorFetcher(FetcherInterface):
-    """Gives python-tuf's client the mirror's files as if they were a server's."""
+    """Gives python-tuf's client the mirror's files as if they were a server's, roots up to `newest_root`."""
+
+    def __init__(self, newest_root: int | None) -> None:
+        self._newest_root = newest_root
 
     def _fetch(self, url: str) -> Iterator[bytes]:
         path = Path(unquote(urlsplit(url).path))
+        version, _, name = path.name.partition(".")
+        if name == "root.json" and self._newest_root is not None and int(version) > self._newest_root:
+            raise DownloadHTTPError(f"{path}: belongs to a download that was cut off", 404)
         try:
             return iter([_read(path, _MOST_METADATA + 1)])  # one more than the client ever allows
         except FileNotFoundError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 from tuf.api.metadata import Metadata
 
+from config.files import write_atomic
 from sync.central import publish as publishing
 from sync.central.store import Store
 from sync.faults import Fault, SyncFault
@@ -281,6 +283,31 @@ def test_a_sync_process_killed_midway_leaves_nothing_that_the_terminal_sees(
     assert step(campus, central) is True
     assert open_roster(campus).people == 500
     assert not list(campus.settings.roster.rglob("*.part"))
+
+
+def test_a_power_cut_between_a_new_root_and_its_timestamp_replaces_nothing(
+    campus: Campus, central: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step(campus, central)
+    assert_still_version_1(campus)
+    root = campus.site.repository.next_root
+    root.draw_up(rotate=["timestamp"])
+    assert root.sign_here().complete
+    campus.site.repository.adopt_root()
+    add_person(campus)
+
+    def cut(path: Path, data: bytes) -> None:
+        if path.name == "timestamp.json":
+            raise OSError(errno.EIO, "the power is cut")
+        write_atomic(path, data)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("sync.downlink.write_atomic", cut)
+        assert fault_of_a_step(campus, central).fault is Fault.ROSTER
+    assert (campus.settings.roster / "metadata" / "2.root.json").exists()
+    assert_still_version_1(campus)  # as after a restart, with nothing but what is on disk
+    assert step(campus, central) is True
+    assert open_roster(campus).person(NEWCOMER.subject) == NEWCOMER
 
 
 def test_the_version_is_what_the_metadata_on_the_mirror_says(campus: Campus, central: str) -> None:

@@ -250,6 +250,17 @@ def test_a_missing_policy_or_manifest_is_refused_at_once(own_town: Town, tmp_pat
     assert refusal(own_town, tmp_path / "trust") is Reason.ROSTER_MISSING
 
 
+@pytest.mark.parametrize("name", ["timestamp", "snapshot", "targets", "root", "root_history/1.root"])
+@pytest.mark.parametrize("empty", [False, True])
+def test_trusted_metadata_that_a_power_cut_took_is_had_again_from_the_mirror(
+    own_town: Town, tmp_path: Path, name: str, empty: bool
+) -> None:
+    own_town.open(tmp_path / "trust")
+    lost = tmp_path / "trust" / f"{name}.json"
+    lost.write_bytes(b"") if empty else lost.unlink()
+    assert own_town.open(tmp_path / "trust").person("S1") == PEOPLE["S1"]
+
+
 def test_a_trust_directory_that_cannot_be_used_is_a_refusal(town: Town, tmp_path: Path) -> None:
     (tmp_path / "trust").write_text("a file in its place")
     with pytest.raises(RosterRefused):
