@@ -1,4 +1,4 @@
-"""CODES.md says what is so: its CDDL describes the vectors, its sizes are measured, its tests exist."""
+"""CODES.md and ROSTER.md say what is so: the CDDL fits the vectors, sizes are measured, named tests exist."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from tests.terminal.test_code_vectors import SIGNED
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "terminal" / "CODES.md").read_text("utf-8")
+ROSTER = (ROOT / "terminal" / "ROSTER.md").read_text("utf-8")
 CDDL = "\n".join(re.findall(r"```cddl\n(.*?)```", TEXT, re.S))
 
 TYPICAL: dict[str, tuple[str, dict[int, Any]]] = {
@@ -66,6 +67,11 @@ def test_every_refusal_of_a_code_is_named_and_no_other() -> None:
     assert named - settings == {str(reason) for reason in Reason if reason.value.startswith("code.")}
 
 
+def test_every_refusal_of_a_roster_is_in_its_attack_table() -> None:
+    named = set(re.findall(r"`(roster\.[a-z-]+)`", ROSTER))
+    assert named == {str(reason) for reason in Reason if reason.value.startswith("roster.")}
+
+
 def test_every_claim_and_limit_is_named_with_its_number() -> None:
     for claim in Claim:
         assert re.search(rf"^\| {int(claim)} \| {claim.name.lower()} ", TEXT, re.M), claim
@@ -107,13 +113,14 @@ def _matches(pycddl: Any, rule: str, data: bytes) -> bool:
     return True
 
 
-NAMED = sorted(set(re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", TEXT)))
+NAMED = sorted(set(re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", TEXT + ROSTER)))
 
 
-def test_the_attack_table_has_a_row_for_each_attack_and_each_is_whole() -> None:
-    table = TEXT[TEXT.index("| Attack |") :]
+@pytest.mark.parametrize(("document", "least"), [(TEXT, 20), (ROSTER, 12)], ids=["codes", "roster"])
+def test_the_attack_table_has_a_row_for_each_attack_and_each_is_whole(document: str, least: int) -> None:
+    table = document[document.index("| Attack |") :]
     rows = [row.split(" | ") for row in table.split("\n\n")[0].splitlines()[2:]]
-    assert len(rows) >= 20
+    assert len(rows) >= least
     for row in rows:
         assert len(row) == 4, row[0]
         assert all(cell.strip("| ") for cell in row), f"{row[0]}: an empty cell"
