@@ -26,7 +26,9 @@ from sync.faults import Fault, SyncFault
 from sync.http import body, send
 from sync.mirror import Mirror
 from sync.protocol import TUF_METADATA, TUF_TARGETS
+from terminal.reasons import Reason
 from terminal.roster_layout import INDEX, MANIFEST, POLICY, RECENT, Index, Manifest, shard_target, target_file
+from terminal.roster_refused import reason_of
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +40,7 @@ class Downlink:
 
     def __init__(self, settings: Settings, root: bytes, http: requests.Session) -> None:
         self._settings, self._root = settings, root
-        self.fetcher = _CentralFetcher(http, settings.central.timeout)
+        self.fetcher = self._central = _CentralFetcher(http, settings.central.timeout)
         self._trusted = settings.state / "sync-trust"
         self._mirror = Mirror(settings.roster, self._trusted / "verified.json")
         self.version = 0
@@ -61,14 +63,19 @@ class Downlink:
         except DownloadError as error:
             if isinstance(error.__cause__, SyncFault):
                 raise error.__cause__ from error
-            raise SyncFault(Fault.NOT_CENTRAL, f"roster: {error}") from error
+            raise SyncFault(Fault.NOT_CENTRAL, f"{self._reason(error)}: {error}") from error
         except RepositoryError as error:
-            raise SyncFault(Fault.ROSTER, f"what central publishes does not verify: {error}") from error
+            what = f"what central publishes does not verify: {self._reason(error)}: {error}"
+            raise SyncFault(Fault.ROSTER, what) from error
         except (ValueError, KeyError, TypeError) as error:
             raise SyncFault(Fault.ROSTER, f"what central signed is malformed: {error}") from error
         except OSError as error:
             directory = self._mirror.directory
             raise SyncFault(Fault.ROSTER, f"{directory}: cannot be written: {error.strerror}") from error
+
+    def _reason(self, error: Exception) -> Reason:
+        """The name that the terminal has for the same."""
+        return reason_of(error, self._central.timestamp, self._trusted)
 
     def _mirror_all(self, client: Updater) -> bool:
         timestamp = (self._trusted / "timestamp.json").read_bytes()
@@ -151,6 +158,7 @@ class _CentralFetcher(FetcherInterface):
     def __init__(self, http: requests.Session, timeout: float) -> None:
         self._http, self._timeout = http, timeout
         self._known: dict[str, tuple[str, bytes]] = {}  # by URL: ETag and body
+        self.timestamp = b""  # as it came last, whether it verifies or not
 
     def _fetch(self, url: str) -> Iterator[bytes]:
         etag, known = self._known.get(url, ("", b""))
@@ -167,16 +175,16 @@ class _CentralFetcher(FetcherInterface):
             # TUF itself asks for root versions that are not there yet.
             raise DownloadHTTPError(f"{url}: status {response.status_code}", response.status_code)
         pieces = body(response, limit=_MAX_FILE, seconds=self._timeout * 30)
-        if url.endswith("/timestamp.json") and (etag := _reliable_etag(response)):
-            return self._remembered(url, etag, pieces)
-        return pieces
+        return self._remembered(url, response, pieces) if url.endswith("/timestamp.json") else pieces
 
-    def _remembered(self, url: str, etag: str, pieces: Iterator[bytes]) -> Iterator[bytes]:
+    def _remembered(self, url: str, response: requests.Response, pieces: Iterator[bytes]) -> Iterator[bytes]:
         whole = b""
         for piece in pieces:
             whole += piece
             yield piece
-        self._known[url] = (etag, whole)
+        self.timestamp = whole
+        if etag := _reliable_etag(response):
+            self._known[url] = (etag, whole)
 
 
 def _reliable_etag(response: requests.Response) -> str:

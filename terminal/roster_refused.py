@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 
@@ -38,13 +39,21 @@ def refusal(error: Exception, mirror: Path, trust: Path) -> RosterRefused:
     """What `error`, raised while opening the roster on `mirror`, is called."""
     if isinstance(error, RosterRefused):
         return error
-    reason = next((reason for kind, reason in _BY_ERROR if isinstance(error, kind)), Reason.ROSTER_ALTERED)
-    if isinstance(error, UnsignedMetadataError) and _signed_by_strangers(mirror, trust):
-        reason = Reason.ROSTER_WRONG_KEYS
-    return RosterRefused(reason, f"{mirror}: {error}")
+    timestamp = b""
+    if isinstance(error, UnsignedMetadataError):  # only then is it surely a file that ends, and no device
+        with contextlib.suppress(OSError), (mirror / "metadata" / "timestamp.json").open("rb") as file:
+            timestamp = file.read(65_536)
+    return RosterRefused(reason_of(error, timestamp, trust), f"{mirror}: {error}")
 
 
-def _signed_by_strangers(mirror: Path, trust: Path) -> bool:
+def reason_of(error: Exception, timestamp: bytes, trust: Path) -> Reason:
+    """What `error` is called, which python-tuf's client raised over that timestamp.json."""
+    if isinstance(error, UnsignedMetadataError) and _signed_by_strangers(timestamp, trust):
+        return Reason.ROSTER_WRONG_KEYS
+    return next((reason for kind, reason in _BY_ERROR if isinstance(error, kind)), Reason.ROSTER_ALTERED)
+
+
+def _signed_by_strangers(timestamp: bytes, trust: Path) -> bool:
     """Whether no signature of timestamp.json even claims a key of the trusted root.
 
     Only that file's signature can fail: it pins the digest of the next, and so on. An altered file still
@@ -52,7 +61,7 @@ def _signed_by_strangers(mirror: Path, trust: Path) -> bool:
     """
     try:
         root = Metadata[Root].from_file(str(trust / "root.json")).signed
-        document = json.loads((mirror / "metadata" / "timestamp.json").read_bytes()[:65_536])
+        document = json.loads(timestamp)
         claimed = {signature["keyid"] for signature in document["signatures"]}
     except Exception:  # noqa: BLE001 - whatever it is, it names no key
         return False
