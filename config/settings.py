@@ -80,7 +80,7 @@ class SyncSettings(_Table):
     poll_seconds: float = Field(0.5, ge=0.05, le=60, description="how often the journal is looked at")
     backoff_seconds: float = Field(300.0, ge=0.1, le=3600, description="longest wait after failures")
     roster_seconds: float = Field(
-        60.0, ge=0.2, le=86_400, description="how often roster and policy are fetched"
+        30.0, ge=0.2, le=86_400, description="how often roster and policy are fetched"
     )
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from config.files import write_atomic
 from terminal.roster_layout import Index, Shard, shard_file
 
-PARTS = 60  # all shards are hashed again once in so many rounds
+PARTS = 120  # all shards are hashed again once in so many rounds
 
 
 class Mirror:

@@ -124,7 +124,7 @@ def reuse(directory: Path) -> None:
 @click.option(
     "--publish-every",
     type=click.FloatRange(0),
-    default=60.0,
+    default=20.0,
     show_default=True,
     metavar="SECONDS",
     help="Publish what changed this often; 0: only by `campusgate roster publish`.",

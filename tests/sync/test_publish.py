@@ -16,7 +16,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tuf.api.metadata import Metadata
 
 from config.errors import KeyFileError
+from config.settings import SyncSettings
 from sync.central import shards
+from sync.central.cli import run as central_run
 from sync.central.next_root import sign_root
 from sync.central.publish import Repository
 from sync.central.roles import TOP_ROLES, PublishError, public_key
@@ -247,3 +249,8 @@ def test_the_commands_carry_a_root_from_machine_to_machine(tmp_path: Path) -> No
     run("export", draft, *at, "--rotate", "snapshot")
     run("discard", *at)
     assert "is published" in run("renew-recent", *at)
+
+
+def test_by_the_defaults_a_revocation_reaches_a_terminal_within_a_minute() -> None:
+    publish_every = next(option for option in central_run.params if option.name == "publish_every").default
+    assert float(publish_every) + SyncSettings().roster_seconds <= 55
