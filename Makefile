@@ -13,6 +13,7 @@ demo: setup ## the whole chain with simulated hardware, until Ctrl-C; SCANS=60 e
 
 .PHONY: test
 test: setup ## every test, with branch coverage; ARGS='-k codes' goes to pytest
+	@.ci/test-programs
 	$(bin)/pytest --cov --cov-branch --cov-report=term $(ARGS)
 
 .PHONY: lint

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-NGINX = shutil.which("nginx")
+# .ci/test-programs unpacks Debian's where there is none.
+NGINX = shutil.which("nginx") or shutil.which("nginx", path=".venv/test-programs/usr/sbin")
 
 
 @contextmanager
@@ -22,7 +23,7 @@ def static_server(directory: Path, kind: str = "python") -> Iterator[str]:
         port = probe.getsockname()[1]
     with tempfile.TemporaryDirectory() as aside:
         if kind == "nginx":
-            arguments = [NGINX or "nginx", "-p", aside, "-c", _nginx(Path(aside), directory, port)]
+            arguments = [str(Path(NGINX or "nginx").absolute()), "-p", aside, "-c", _nginx(Path(aside), directory, port)]
         else:
             arguments = [sys.executable, "-m", "http.server", "--bind", "127.0.0.1", "--directory"]
             arguments += [str(directory), str(port)]
