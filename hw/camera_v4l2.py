@@ -60,12 +60,6 @@ class V4L2Camera:
 
 def _configured(capture: cv2.VideoCapture, camera: CameraSettings) -> Iterator[str]:
     """Set what `camera` asks for and read it back; a sentence for each thing that the device did not take."""
-    # The format first: over USB 2 raw 1280x720 comes at 10 frames a second, MJPG at 30.
-    if camera.format:
-        code = cv2.VideoWriter.fourcc(*camera.format)
-        capture.set(cv2.CAP_PROP_FOURCC, code)
-        if int(capture.get(cv2.CAP_PROP_FOURCC)) != code:
-            yield f"camera.format {camera.format}: gives {_fourcc(capture.get(cv2.CAP_PROP_FOURCC))} instead"
     wanted: list[tuple[str, int, float, float]] = [  # key, property, value, how far off it may be
         ("width", cv2.CAP_PROP_FRAME_WIDTH, camera.width, 0.5),
         ("height", cv2.CAP_PROP_FRAME_HEIGHT, camera.height, 0.5),
@@ -79,8 +73,17 @@ def _configured(capture: cv2.VideoCapture, camera: CameraSettings) -> Iterator[s
     if camera.focus is not None:
         wanted.append(("focus: autofocus off", cv2.CAP_PROP_AUTOFOCUS, _FIXED, 0.5))
         wanted.append(("focus", cv2.CAP_PROP_FOCUS, camera.focus, 5.0))
-    for key, control, value, slack in wanted:
+    code = cv2.VideoWriter.fourcc(*camera.format) if camera.format else None
+    # The format first: over USB 2 raw 1280x720 comes at 10 frames a second, MJPG at 30.
+    if code is not None:
+        capture.set(cv2.CAP_PROP_FOURCC, code)
+    for _, control, value, _ in wanted:
         capture.set(control, value)
+    # Read back only now: OpenCV keeps a width until it has the height too, and format, size and buffer each
+    # set the device up anew.
+    if code is not None and int(capture.get(cv2.CAP_PROP_FOURCC)) != code:
+        yield f"camera.format {camera.format}: gives {_fourcc(capture.get(cv2.CAP_PROP_FOURCC))} instead"
+    for key, control, value, slack in wanted:
         given = capture.get(control)
         if abs(given - value) > slack:
             yield f"camera.{key}: asked for {value:g}, the camera gives {given:g}"

@@ -111,6 +111,28 @@ def test_what_the_camera_refuses_is_remarked(
     assert camera.read() is not None
 
 
+class LateWebcam(Webcam):
+    """Takes a size as OpenCV does with Video4Linux: a width counts once the height has come too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._pending: dict[int, float] = {}
+        self.values = {cv2.CAP_PROP_FRAME_WIDTH: 640.0, cv2.CAP_PROP_FRAME_HEIGHT: 480.0}
+
+    def set(self, control: int, value: float) -> bool:
+        if control not in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT):
+            return super().set(control, value)
+        self._pending[control] = value
+        if len(self._pending) == 2:
+            self.values |= self._pending
+        return True
+
+
+def test_a_size_that_counts_only_when_complete_is_not_remarked(tmp_path: Path, node: Path) -> None:
+    camera = opened(tmp_path, node, LateWebcam())
+    assert camera.remarks == ()
+
+
 class Picamera2:
     """Picamera2's interface over made-up planes, as its manual (chapters 4 and 6) describes it."""
 
