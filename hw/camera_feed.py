@@ -95,6 +95,7 @@ class CameraFeed:
             try:
                 with contextlib.closing(self._opener()) as camera:
                     self._film(camera)
+                continue  # it has been waited for already, and it must be back within three seconds
             except CampusgateError as error:
                 self._say(FeedState.ABSENT, str(error))
             except Exception as error:  # noqa: BLE001 - a driver may raise anything; the gate goes on
