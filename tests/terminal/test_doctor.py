@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from hw.camera_simulated import Stage
+from hw.camera_simulated import SimulatedCamera, Stage
 from terminal import doctor as module
 from terminal.doctor import Finding, Health, doctor, examine
 from tests.sim.campus import build
@@ -42,6 +42,15 @@ def test_a_provisioned_terminal_with_a_camera_is_well(settings_file: Path) -> No
     assert findings["settings"].found.endswith("north-gate-1 at north-gate")
     assert findings["camera"] == Finding("camera", Health.GOOD, "simulated stage.frames: 1280x720")
     assert not [f for f in findings.values() if f.health is Health.BAD]
+
+
+def test_what_the_camera_refuses_is_said(settings_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = Stage(settings_file.parent / "stage.frames", (720, 1280))
+    stage.show(np.full((720, 1280, 3), 80, np.uint8))
+    remark = "camera.fps: asked for 30, the camera gives 10"
+    monkeypatch.setattr(SimulatedCamera, "remarks", (remark,))
+    camera = found(settings_file)["camera"]
+    assert (camera.health, camera.advice) == (Health.LACKING, remark)
 
 
 def test_a_camera_that_the_settings_name_and_that_is_not_there_is_bad(settings_file: Path) -> None:

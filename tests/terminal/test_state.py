@@ -21,7 +21,8 @@ from terminal.state import SHOWN_FOR, TerminalState, answer_event
 from tests.terminal.world import NOW, POLICY
 
 HERE = Moment(NOW, 100.0, True)
-LIVE = FeedStatus(FeedState.LIVE, "", 42)
+REMARK = "camera.fps: asked for 30, the camera gives 10"
+LIVE = FeedStatus(FeedState.LIVE, "", 42, (REMARK,))
 CALM = TerminalState(
     now=HERE,
     device="north-gate-1",
@@ -115,7 +116,7 @@ def test_the_status_is_plain_json_with_every_fact() -> None:
     assert status == {
         "device": "north-gate-1",
         "portal": "locked",
-        "camera": {"state": "live", "detail": "", "frames": 42, "remarks": []},
+        "camera": {"state": "live", "detail": "", "frames": 42, "remarks": [REMARK]},
         "clock": {"utc": NOW.astimezone(UTC).isoformat(), "trusted": True},
         "phone_clocks": {"measured": 0, "median": None, "largest": None},
         "roster": {"version": 2, "refused": ""},
