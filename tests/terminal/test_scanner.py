@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from functools import partial
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -14,10 +17,12 @@ from terminal.codes import CodeRefused, parse
 from terminal.reasons import Reason
 from terminal.scanner import RUNGS, Scanner, read_picture, zxing
 from terminal.scanner import decoders as decoders_module
+from terminal.scanner import ladder as ladder_module
 from terminal.scanner.choice import foremost
 from terminal.scanner.deblur import gaussian, motion, smeared_along
 from terminal.scanner.decoders import zbar
-from terminal.scanner.likeness import likely
+from terminal.scanner.ladder import Ladder, Rung
+from terminal.scanner.likeness import likely, whole
 from terminal.scanner.sighting import Symbol, grey
 from tests.sim.footage import KINDS, graded
 from tests.sim.optics import Weather, empty
@@ -265,6 +270,56 @@ def test_a_climb_that_runs_out_of_time_goes_on_in_the_next_frame() -> None:
     for number in range(12):
         scanner.scan(frame(picture, number))
     assert 0 <= scanner._ladder._resume < len(RUNGS)
+
+
+class Steps:
+    """Rungs that read nothing and take as long as they say, by a clock of their own."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *rungs: tuple[str, float, float]) -> None:
+        """rungs: name, seconds, cost."""
+        self.now, self.climbed = 0.0, list[str]()
+        made = tuple(Rung(name, partial(self._climb, name, seconds), cost) for name, seconds, cost in rungs)
+        monkeypatch.setattr(ladder_module, "RUNGS", made)
+        monkeypatch.setattr(ladder_module, "time", SimpleNamespace(perf_counter=lambda: self.now))
+
+    def _climb(self, name: str, seconds: float, _region: np.ndarray) -> Iterator[tuple[Symbol, ...]]:
+        self.climbed.append(name)
+        self.now += seconds
+        yield ()
+
+    def taken(self, ladder: Ladder) -> tuple[float, list[str]]:
+        """Seconds and rungs of one climb in a budget of 33 ms."""
+        begun, self.climbed = self.now, []
+        image = np.zeros((50, 50), np.uint8)
+        assert ladder.climb(image, whole(image), seconds=0.033, rungs=9) == []
+        return self.now - begun, self.climbed
+
+
+def test_what_takes_longer_than_two_frames_is_left_out_and_the_rest_is_tried(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    steps = Steps(monkeypatch, ("local", 0.004, 1), ("endless", 0.1, 30), ("last", 0.004, 1))
+    ladder = Ladder()
+    for _ in range(3):
+        seconds, climbed = steps.taken(ladder)
+        assert seconds < 0.066
+        assert climbed == ["local", "last"]
+
+
+def test_what_would_make_two_frames_late_is_put_off_to_the_next_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    steps = Steps(
+        monkeypatch, ("local", 0.004, 1), ("long", 0.028, 7), ("longer", 0.05, 13), ("last", 0.0, 1)
+    )
+    ladder = Ladder()
+    assert steps.taken(ladder) == (pytest.approx(0.032), ["local", "long", "last"])
+    assert steps.taken(ladder) == (pytest.approx(0.054), ["local", "longer"])
+
+
+def test_a_rung_that_turns_out_to_take_too_long_does_so_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    steps = Steps(monkeypatch, ("local", 0.004, 1), ("surprise", 0.2, 1))
+    ladder = Ladder()
+    assert steps.taken(ladder)[1] == ["local", "surprise"]
+    assert [steps.taken(ladder)[1] for _ in range(3)] == [["local"]] * 3
 
 
 def test_something_like_a_code_is_found_where_it_is() -> None:
