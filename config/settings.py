@@ -130,6 +130,27 @@ class RelaySettings(_Table):
     )
 
 
+class InputSettings(_Table):
+    """Contacts at the terminal's case."""
+
+    tamper: Pin | None = Field(
+        None, description="GPIO number (BCM) of the case's switch, closed to ground while the case is shut"
+    )
+
+
+class KeypadSettings(_Table):
+    """Where keys come from, besides a keyboard at the screen."""
+
+    driver: str = Field("none", description="none, simulated, or one that a package adds")
+    path: str | None = Field(None, description="simulated: the file that keys are appended to")
+
+    @model_validator(mode="after")
+    def _needs_path(self) -> KeypadSettings:
+        if self.driver == "simulated" and not self.path:
+            raise ValueError("driver 'simulated' needs keypad.path")
+        return self
+
+
 class ScreenSettings(_Table):
     """The display."""
 
@@ -152,7 +173,15 @@ class Settings(_Table):
     camera: CameraSettings = CameraSettings()
     thermal: ThermalSettings = ThermalSettings()
     relay: RelaySettings = RelaySettings()
+    inputs: InputSettings = Field(default_factory=lambda: InputSettings.model_validate({}))
+    keypad: KeypadSettings = Field(default_factory=lambda: KeypadSettings.model_validate({}))
     screen: ScreenSettings = Field(default_factory=lambda: ScreenSettings.model_validate({}))
+
+    @model_validator(mode="after")
+    def _pins_differ(self) -> Settings:
+        if self.inputs.tamper == self.relay.pin:
+            raise ValueError(f"relay.pin and inputs.tamper are both {self.relay.pin}; each needs its own")
+        return self
 
     _base: Path = Path()
 

@@ -23,3 +23,7 @@ class UnknownDriver(DeviceError, LookupError):
 
 class RelayError(DeviceError):
     """Raised when the relay's pin cannot be claimed or driven."""
+
+
+class InputError(DeviceError):
+    """Raised when the pin of a contact cannot be claimed."""

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import base64
 import logging
+import queue
 import threading
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 import cv2
@@ -25,17 +26,22 @@ from hw.camera import open_camera
 from hw.camera_feed import CameraFeed
 from hw.clock import Moment, SystemClock
 from hw.frame import Frame
+from hw.inputs import TamperSwitch
+from hw.keypad import open_keypad
 from hw.relay import Relay
 from hw.thermal import open_thermal
 from terminal.attention import Attention
 from terminal.device_code import DeviceCodes
+from terminal.findings import Violation, ViolationKind
 from terminal.gate import Answer, Gate
 from terminal.journal import Journal, JournalError
+from terminal.manual import ManualDesk
+from terminal.person import Person
 from terminal.phone_clocks import PhoneClocks
-from terminal.policy import Place
+from terminal.policy import Language, Place
 from terminal.portal import Portal
 from terminal.provision import Trust, device_key, trust
-from terminal.reasons import Reason
+from terminal.reasons import Reason, Verdict
 from terminal.receipt import Receipt
 from terminal.roster import RosterRefused
 from terminal.roster_shelf import RosterShelf
@@ -67,6 +73,11 @@ class Terminal:
         self._shelf = RosterShelf(settings.roster, settings.state / "roster-trust", self._trust.root)
         self._thermal = open_thermal(settings)
         self._portal = Portal(Relay(settings.relay))
+        self._tamper = None if settings.inputs.tamper is None else TamperSwitch(settings.inputs.tamper)
+        self._tampered: list[Violation] = []  # not recorded yet
+        self._keypad = open_keypad(settings)
+        self._keys: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._desk = ManualDesk()
         self._journal: Journal | None = None
         self._journal_error = ""
         self._gate: Gate | None = None
@@ -75,6 +86,8 @@ class Terminal:
         self._attention = Attention()
         self._crowd_at = float("-inf")  # when several codes were last in view and none stood out
         self._place: Place | None = None
+        self._languages: tuple[Language, ...] = ("zh", "en")
+        self._zone: tzinfo | None = None
         self._roster_version: int | None = None
         self._fault: tuple[Reason | None, str] = (Reason.ROSTER_MISSING, "starting")
         self._waiting = 0
@@ -101,6 +114,7 @@ class Terminal:
         try:
             while not self._stop.is_set() and not self._window.closed:
                 self._window.show(self._state().view())
+                self._keys.put(self._window.keys())
                 self._draw.wait(_DRAW_EVERY)
                 self._draw.clear()
         finally:
@@ -110,6 +124,9 @@ class Terminal:
             self._control.close()
             self._feed.close()
             self._thermal.close()
+            self._keypad.close()
+            if self._tamper:
+                self._tamper.close()
             self._window.close()
             if self._journal:
                 self._journal.close()
@@ -132,6 +149,8 @@ class Terminal:
                 if now >= look_at:
                     self._look()
                     look_at = now + _LOOK_EVERY
+                self._watch_case(now)
+                self._take_keys(now)
                 frame = self._feed.newest(0.02)
                 if frame is not None:
                     self._serve(frame)
@@ -153,10 +172,14 @@ class Terminal:
             if str(error) != self._journal_error:
                 log.error("%s", error)
             self._journal_error = str(error)
+            self._gate = self._gate or self._gate_with(None)  # an escape route opens all the same
             return
         self._journal, self._journal_error = journal, ""
-        self._gate = Gate(
-            place=settings.device.place,
+        self._gate = self._gate_with(journal)
+
+    def _gate_with(self, journal: Journal | None) -> Gate:
+        return Gate(
+            place=self._settings.device.place,
             shelf=self._shelf,
             journal=journal,
             portal=self._portal,
@@ -173,7 +196,9 @@ class Terminal:
         try:
             roster = self._shelf.current(self._clock.now())
             self._roster_version = roster.version
-            self._place = roster.policy().places.get(self._settings.device.place)
+            policy = roster.policy()
+            self._place = policy.places.get(self._settings.device.place)
+            self._languages, self._zone = policy.languages_at(self._place), policy.calendar.zone
             if self._place is None:
                 fault = (Reason.POLICY_MISSING, f"the policy has no place {self._settings.device.place!r}")
         except RosterRefused as refused:
@@ -192,8 +217,43 @@ class Terminal:
         sighting = self._attention.new(scan, frame.captured_at) if self._gate else None
         if sighting is None or self._gate is None:
             return
-        answer = self._gate.handle(sighting)
+        now = time.monotonic()
+        if self._desk.wants_proof(now):
+            proof = self._gate.attendant(sighting)
+            if isinstance(proof, Person):
+                self._desk.proved(proof, now)
+                self._attention.answered(sighting, Verdict.ALLOW)  # the code held up still is no entry
+                self._draw.set()
+                return
+            self._desk.end()
+            answer = proof
+        else:
+            answer = self._gate.handle(sighting)
         self._attention.answered(sighting, answer.decision.verdict)
+        self._tell(answer)
+
+    def _take_keys(self, now: float) -> None:
+        """Let the keys pressed since the last look do what they do."""
+        pressed = self._keypad.read()
+        while not self._keys.empty():
+            pressed += self._keys.get()
+        for key in pressed:
+            attendant, number = self._desk.attendant(now), self._desk.press(key, now)
+            if number and attendant and self._gate:
+                self._tell(self._gate.register(number, attendant, now))
+        if pressed:
+            self._draw.set()
+
+    def _watch_case(self, now: float) -> None:
+        """A case that was opened becomes a violation record, as soon as one can be written."""
+        if self._tamper and self._tamper.opened(now):
+            log.warning("the case was opened")
+            self._tampered.append(Violation(ViolationKind.TAMPERING, {"gpio": self._tamper.pin}))
+        while self._tampered and self._journal and self._gate and self._gate.violation(self._tampered[0]):
+            self._tampered.pop(0)
+
+    def _tell(self, answer: Answer) -> None:
+        """Show and publish an answer."""
         self._answers += 1
         self._answer = answer
         self._phone_clocks = self._phone_clocks.after(answer.decision, answer.skew)
@@ -225,6 +285,10 @@ class Terminal:
             extra_notices=self._notices,
             phone_clocks=self._phone_clocks,
             device_code=self._device_codes.current(now) if self._device_codes else "",
+            prompt=self._desk.prompt(now.monotonic),
+            languages=self._languages,
+            zone=self._zone,
+            case_open=self._tamper is not None and self._tamper.open,
         )
 
     def _on_status(self, request: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -23,7 +23,13 @@ def static_server(directory: Path, kind: str = "python") -> Iterator[str]:
         port = probe.getsockname()[1]
     with tempfile.TemporaryDirectory() as aside:
         if kind == "nginx":
-            arguments = [str(Path(NGINX or "nginx").absolute()), "-p", aside, "-c", _nginx(Path(aside), directory, port)]
+            arguments = [
+                str(Path(NGINX or "nginx").absolute()),
+                "-p",
+                aside,
+                "-c",
+                _nginx(Path(aside), directory, port),
+            ]
         else:
             arguments = [sys.executable, "-m", "http.server", "--bind", "127.0.0.1", "--directory"]
             arguments += [str(directory), str(port)]

@@ -26,6 +26,7 @@ from terminal.screen.view import Mode, Picture, View
 _DRIVER = "SDL_VIDEODRIVER"
 _UNSEEN = frozenset({"dummy", "offscreen"})
 DEVICES = Path("/dev/dri")
+_NAMED_KEYS = {pygame.K_F2: "*", pygame.K_KP_ENTER: "\r"}  # F2: most keyboards hide the asterisk
 
 
 def display_claimed() -> bool:
@@ -38,7 +39,7 @@ class Window:
     """The screen of one terminal. Main thread only, except png()."""
 
     closed: bool
-    """True after somebody closed the window or pressed Esc or q, and after close()."""
+    """True after somebody closed the window, and after close(). No key does: anybody may press one."""
     driver: str
     """SDL's video driver in use, e.g. "x11", "kmsdrm", "dummy"."""
     fallback: str | None
@@ -74,6 +75,7 @@ class Window:
         self.driver = pygame.display.get_driver()
         self.size = self._surface.get_size()
         self.fonts = fonts or Fonts(find())
+        self._keys = ""
         self._shown: View | None = None
         self._preview: Picture | None = None
         self._lock = threading.Lock()
@@ -107,6 +109,11 @@ class Window:
             self._picture = picture
         return True
 
+    def keys(self) -> str:
+        """The keys pressed since the last call, as hw.keypad has them. Main thread only."""
+        keys, self._keys = self._keys, ""
+        return keys
+
     def png(self) -> bytes:
         """The last picture as a PNG file; black before the first show(). Safe from any thread."""
         with self._lock:
@@ -135,10 +142,10 @@ class Window:
 
     def _pump(self) -> None:
         for event in pygame.event.get():
-            if event.type == pygame.QUIT or (
-                event.type == pygame.KEYDOWN and event.key in {pygame.K_ESCAPE, pygame.K_q}
-            ):
+            if event.type == pygame.QUIT:
                 self.closed = True
+            elif event.type == pygame.KEYDOWN:
+                self._keys += _NAMED_KEYS.get(event.key, event.unicode)
             elif event.type == pygame.WINDOWEXPOSED:  # another window lay over this one
                 pygame.display.flip()
 

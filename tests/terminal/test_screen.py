@@ -423,25 +423,36 @@ def test_the_users_video_driver_is_obeyed(monkeypatch: pytest.MonkeyPatch, fonts
 
 
 @pytest.mark.usefixtures("headless")
-@pytest.mark.parametrize(
-    "event",
-    [
-        pygame.event.Event(pygame.QUIT),
-        pygame.event.Event(pygame.KEYDOWN, key=pygame.K_ESCAPE),
-        pygame.event.Event(pygame.KEYDOWN, key=pygame.K_q),
-    ],
-    ids=["closed", "Esc", "q"],
-)
-def test_a_person_can_close_it(event: pygame.event.Event, fonts: Fonts) -> None:
+def test_whoever_has_a_window_manager_can_close_it_and_no_key_does(fonts: Fonts) -> None:
     with Window(fonts=fonts) as window:
-        pygame.event.post(pygame.event.Event(pygame.KEYDOWN, key=pygame.K_a))
+        for key in (pygame.K_ESCAPE, pygame.K_q, pygame.K_a):
+            pygame.event.post(pygame.event.Event(pygame.KEYDOWN, key=key, unicode="x"))
         window.show(IDLE)
         assert not window.closed
-        pygame.event.post(event)
+        pygame.event.post(pygame.event.Event(pygame.QUIT))
         window.show(IDLE)
         assert window.closed
         assert not window.show(VIEWS["allow"])
     window.close()
+
+
+@pytest.mark.usefixtures("headless")
+def test_keys_are_given_out_once_in_order_by_their_names(fonts: Fonts) -> None:
+    with Window(fonts=fonts) as window:
+        for key, text in [
+            (pygame.K_F2, ""),
+            (pygame.K_s, "S"),
+            (pygame.K_1, "1"),
+            (pygame.K_LSHIFT, ""),
+            (pygame.K_BACKSPACE, "\b"),
+            (pygame.K_KP_ENTER, ""),
+            (pygame.K_RETURN, "\r"),
+            (pygame.K_ESCAPE, "\x1b"),
+        ]:
+            pygame.event.post(pygame.event.Event(pygame.KEYDOWN, key=key, unicode=text))
+        window.show(IDLE)
+        assert window.keys() == "*S1\b\r\r\x1b"
+        assert window.keys() == ""
 
 
 @pytest.mark.usefixtures("headless")
