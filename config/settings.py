@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from config.errors import SettingsError
+from config.settings_thermal import ThermalSettings
+from config.table import Table
 from config.validation import explain
 
 DEFAULT_PATH = Path("/etc/campusgate/campusgate.toml")
@@ -42,25 +44,21 @@ def _code_url(url: str) -> str:
     return url
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class DeviceSettings(_Table):
+class DeviceSettings(Table):
     """Which terminal this is and where it stands."""
 
     name: Name = Field(description="the terminal's name at central: lower-case letters, digits and -")
     place: Name = Field(description="the policy's name of the place where it stands, such as north-gate")
 
 
-class StorageSettings(_Table):
+class StorageSettings(Table):
     """Where the terminal keeps what must survive."""
 
     state: str = Field("/var/lib/campusgate", description="directory of journal, keys, roster and receipts")
     run: str = Field("/run/campusgate", description="directory of the control sockets")
 
 
-class CentralSettings(_Table):
+class CentralSettings(Table):
     """The school's central server. Only the sync daemon uses it."""
 
     url: Annotated[str, AfterValidator(_central_url)] = Field(description="its URL, https unless on loopback")
@@ -70,7 +68,7 @@ class CentralSettings(_Table):
     )
 
 
-class SyncSettings(_Table):
+class SyncSettings(Table):
     """How the sync daemon paces itself."""
 
     batch_records: int = Field(200, ge=1, le=5000, description="most records in one request")
@@ -84,7 +82,7 @@ class SyncSettings(_Table):
     )
 
 
-class CameraSettings(_Table):
+class CameraSettings(Table):
     """Where frames come from."""
 
     driver: str = Field("v4l2", description="v4l2, picamera2, video, folder, simulated, or a package's own")
@@ -107,20 +105,7 @@ class CameraSettings(_Table):
         return self
 
 
-class ThermalSettings(_Table):
-    """Where body temperatures come from."""
-
-    driver: str = Field("none", description="none, simulated, or one that a package adds")
-    path: str | None = Field(None, description="simulated: the file that holds the temperature in view")
-
-    @model_validator(mode="after")
-    def _needs_path(self) -> ThermalSettings:
-        if self.driver == "simulated" and not self.path:
-            raise ValueError("driver 'simulated' needs thermal.path")
-        return self
-
-
-class RelaySettings(_Table):
+class RelaySettings(Table):
     """The relay that moves the gate."""
 
     pin: Pin = Field(17, description="GPIO number (BCM), 0 to 27")
@@ -130,7 +115,7 @@ class RelaySettings(_Table):
     )
 
 
-class InputSettings(_Table):
+class InputSettings(Table):
     """Contacts at the terminal's case."""
 
     tamper: Pin | None = Field(
@@ -138,7 +123,7 @@ class InputSettings(_Table):
     )
 
 
-class KeypadSettings(_Table):
+class KeypadSettings(Table):
     """Where keys come from, besides a keyboard at the screen."""
 
     driver: str = Field("none", description="none, simulated, or one that a package adds")
@@ -151,7 +136,7 @@ class KeypadSettings(_Table):
         return self
 
 
-class ScreenSettings(_Table):
+class ScreenSettings(Table):
     """The display."""
 
     width: int = Field(800, ge=320, le=3840, description="pixels")
@@ -163,7 +148,7 @@ class ScreenSettings(_Table):
     )
 
 
-class Settings(_Table):
+class Settings(Table):
     """Everything in one campusgate.toml."""
 
     device: DeviceSettings = Field(description="the table [device]")
@@ -171,7 +156,7 @@ class Settings(_Table):
     storage: StorageSettings = StorageSettings()
     sync: SyncSettings = SyncSettings()
     camera: CameraSettings = CameraSettings()
-    thermal: ThermalSettings = ThermalSettings()
+    thermal: ThermalSettings = Field(default_factory=lambda: ThermalSettings.model_validate({}))
     relay: RelaySettings = RelaySettings()
     inputs: InputSettings = Field(default_factory=lambda: InputSettings.model_validate({}))
     keypad: KeypadSettings = Field(default_factory=lambda: KeypadSettings.model_validate({}))
