@@ -36,7 +36,9 @@ class ThermalSettings(Table):
         "none", description="none, mlx90614, mlx90640, serial, simulated, or one that a package adds"
     )
     path: str | None = Field(None, description="simulated: the file that holds the temperature in view")
-    bus: int = Field(1, ge=0, le=99, description="mlx90614, mlx90640: number of the I2C bus, as in /dev/i2c-1")
+    bus: int = Field(
+        1, ge=0, le=99, description="mlx90614, mlx90640: number of the I2C bus, as in /dev/i2c-1"
+    )
     address: int | None = Field(
         None, ge=0x03, le=0x77, description="mlx90614, mlx90640: I2C address; 0x5a and 0x33 when absent"
     )
@@ -53,17 +55,29 @@ class ThermalSettings(Table):
     offset: float = Field(
         0.0, ge=-3, le=3, description="degrees Celsius added to what the sensor sees, from calibration"
     )
+    ambient_offset: float = Field(
+        0.0,
+        ge=-20,
+        le=20,
+        description="degrees Celsius added to the ambient temperature: less in a warm case",
+    )
     compensation: Literal["forehead", "none"] = Field(
         "forehead", description="forehead: the sensor sees skin; none: it already gives body temperature"
     )
     heat_balance: float = Field(
-        0.19, ge=0, le=0.5, description="forehead: share of the drop from skin to air that lies inside the skin"
+        0.19,
+        ge=0,
+        le=0.5,
+        description="forehead: share of the drop from skin to air that lies inside the skin",
     )
     max_distance_mm: int = Field(
         600, ge=20, le=5000, description="further away is too far; only for sensors that know the distance"
     )
     min_area: float = Field(
-        0.03, gt=0, le=1, description="mlx90640: share of the view that a face fills at least; less is too far"
+        0.03,
+        gt=0,
+        le=1,
+        description="mlx90640: share of the view that a face fills at least; less is too far",
     )
     window_seconds: float = Field(
         5.0, ge=0.5, le=30, description="the newest samples of one person that are taken together"
@@ -90,7 +104,7 @@ class ThermalSettings(Table):
                 )
             if self.compensation == "forehead" and "ambient" not in re.compile(self.pattern).groupindex:
                 raise ValueError(
-                    "thermal.pattern has no group ambient, without which skin cannot be compensated: add it, or"
-                    " set thermal.compensation = 'none' if the module gives body temperature"
+                    "thermal.pattern has no group ambient, without which skin cannot be compensated: add it,"
+                    " or set thermal.compensation = 'none' if the module gives body temperature"
                 )
         return self

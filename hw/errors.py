@@ -27,3 +27,18 @@ class RelayError(DeviceError):
 
 class InputError(DeviceError):
     """Raised when the pin of a contact cannot be claimed."""
+
+
+class ThermalAbsent(DeviceError):
+    """Raised when no thermal sensor is where the settings say, it was unplugged, or its driver is missing."""
+
+
+class ThermalGarbage(DeviceError):
+    """Raised when a thermal sensor gives something that is no measurement; the next one may be good."""
+
+
+class BusError(DeviceError):
+    """
+
+    aised when a transfer on a bus failed though the device may be there: noise, a held line, a time-out.
+    """

@@ -1,8 +1,8 @@
 """The thermal sensor: what temperature it sees now, or why it sees none.
 
-A reading is never older than two seconds and never a guess: absent, stale and implausible are states of
-their own. Temperatures are integers in tenths of a degree Celsius (R18: one decimal), so that 37.3 is
-37.3 everywhere.
+A reading is never older than two seconds and never a guess: absent, stale, implausible, too far and drifting
+are states of their own. Temperatures are integers in tenths of a degree Celsius (R18: one decimal), so that
+37.3 is 37.3 everywhere.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 from config.settings import Settings
 from hw.drivers import load_driver
@@ -25,17 +26,22 @@ class ThermalState(StrEnum):
     OK = "ok"
     NONE = "none"  # this terminal has no sensor
     ABSENT = "absent"
-    STALE = "stale"
-    IMPLAUSIBLE = "implausible"
+    STALE = "stale"  # it is there, but nothing good came for two seconds
+    IMPLAUSIBLE = "implausible"  # no living skin has that, or it cannot be compensated
     TOO_FAR = "too-far"
-    DRIFTING = "drifting"
+    DRIFTING = "drifting"  # it measures, but what it says is not to be believed
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
     """What the sensor says.
 
-    decidegrees: tenths of a degree Celsius, None unless state is OK. measured_at: `time.monotonic()` seconds.
+    decidegrees: body temperature in tenths of a degree Celsius, compensated; None unless state is OK.
+    measured_at: `time.monotonic()` seconds of the newest sample. surface: tenths of a degree, the skin as the
+    sensor saw it, before offset and compensation. ambient: tenths of a degree, the sensor's surroundings.
+    samples, seconds: how many were taken together, and the time from the first to the last of them (R17).
+    distance_mm: to the face, if the sensor knows. area: share of the sensor's view that the face fills, 0 to
+    1 (arrays). All but state are None or 0 where they are not known.
     """
 
     state: ThermalState
@@ -55,8 +61,11 @@ class Reading:
 
 
 def degrees(decidegrees: int | None) -> str:
-    """Tenths of a degree as degrees Celsius to one decimal ("36.5"); "" for None. Bodies are above zero."""
-    return "" if decidegrees is None else f"{decidegrees // 10}.{decidegrees % 10}"
+    """Tenths of a degree as degrees Celsius to one decimal ("36.5", "-0.5"); "" for None."""
+    if decidegrees is None:
+        return ""
+    whole, tenth = divmod(abs(decidegrees), 10)
+    return f"{'-' if decidegrees < 0 else ''}{whole}.{tenth}"
 
 
 class Thermal(Protocol):
@@ -67,6 +76,29 @@ class Thermal(Protocol):
 
     def close(self) -> None:
         """Let the device go."""
+
+
+@runtime_checkable
+class Watched(Protocol):
+    """What drivers of real sensors (`hw.thermal_sampler`) are besides, and a package's own may be.
+
+    sentence: what is wrong now, and what to do, "" when nothing is. remarks: what is odd though it works.
+    """
+
+    @property
+    def sentence(self) -> str: ...
+
+    @property
+    def remarks(self) -> tuple[str, ...]: ...
+
+    def note(self, reading: Reading) -> None:
+        """Learn the reading with which one person was judged: once a person, for telling drift."""
+
+
+def note(thermal: Thermal, reading: Reading) -> None:
+    """Tell `thermal` the reading of one person, if it is of the kind that learns from it."""
+    if isinstance(thermal, Watched):
+        thermal.note(reading)
 
 
 def open_thermal(settings: Settings) -> Thermal:
@@ -101,21 +133,48 @@ class NoThermal:
 class SimulatedThermal:
     """Reads the temperature in view from the file `thermal.path`: degrees Celsius as text, such as 36.5.
 
-    The simulated campus writes the file; an absent file is an absent sensor, other text a broken one.
+    It is body temperature: nothing is compensated. Further lines may say `ambient 21.0`, `distance_mm 400`,
+    `area 0.2`, `samples 10` and `seconds 2.5`. The simulated campus writes the file; an absent file is an
+    absent sensor, other text a broken one.
     """
 
     def __init__(self, settings: Settings) -> None:
         self._path = settings.path(settings.thermal.path or "")
+        self._max_distance = settings.thermal.max_distance_mm
 
     def read(self) -> Reading:
         """See `Thermal.read`."""
         try:
-            decidegrees = round(float(self._path.read_text("ascii")) * 10)
+            reading = _told(self._path)
         except OSError:
             return Reading(ThermalState.ABSENT)
         except (ValueError, OverflowError):
             return Reading(ThermalState.IMPLAUSIBLE)
-        return judged(decidegrees, time.monotonic())
+        if reading.distance_mm is not None and reading.distance_mm > self._max_distance:
+            return Reading(ThermalState.TOO_FAR, distance_mm=reading.distance_mm)
+        return reading
 
     def close(self) -> None:
         """Nothing is held."""
+
+
+def _told(path: Path) -> Reading:
+    """The reading that the file at `path` tells. Raises: OSError, ValueError, OverflowError."""
+    first, *more = path.read_text("ascii").strip().split("\n")
+    reading = judged(round(float(first) * 10), time.monotonic())
+    said = dict(line.split() for line in more)
+    if set(said) - {"ambient", "distance_mm", "area", "samples", "seconds"}:
+        raise ValueError(f"{path}: says something unknown")
+    if reading.state is not ThermalState.OK:
+        return reading
+    return Reading(
+        ThermalState.OK,
+        reading.decidegrees,
+        reading.measured_at,
+        surface=reading.decidegrees,
+        ambient=round(float(said["ambient"]) * 10) if "ambient" in said else None,
+        samples=int(said.get("samples", 1)),
+        seconds=float(said.get("seconds", 0)),
+        distance_mm=int(said["distance_mm"]) if "distance_mm" in said else None,
+        area=float(said["area"]) if "area" in said else None,
+    )
