@@ -38,7 +38,4 @@ class ThermalGarbage(DeviceError):
 
 
 class BusError(DeviceError):
-    """
-
-    aised when a transfer on a bus failed though the device may be there: noise, a held line, a time-out.
-    """
+    """Raised when a transfer on a bus failed though the device may be there: noise, a held line, a time-out."""

@@ -63,15 +63,12 @@ class SimulatedBus:
         self._lasting = error
 
     def flip(self, *bits: int) -> None:
-        """
-
-        urn over one bit of the answer in each of the next reads: bit 0 is the lowest of the first byte.
-        """
+        """Turn over one bit of the answer in each of the next reads, counted from the first byte's lowest."""
         self._flips.extend(bits)
 
     def i2c_rdwr(self, *messages: Any) -> None:
         """See `hw.i2c.Bus`."""
-            self.transfers += 1
+        self.transfers += 1
         error = self._ordered.popleft() if self._ordered else None
         error = error or self._lasting
         if error is not None:

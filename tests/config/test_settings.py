@@ -61,6 +61,33 @@ BAD = {
         "[thermal]\ndriver = 'simulated'",
         r"thermal: .*driver 'simulated' needs thermal\.path",
     ),
+    "serial without port": (
+        "[thermal]\ndriver = 'serial'",
+        r"thermal: .*driver 'serial' needs thermal\.port",
+    ),
+    "serial without pattern": (
+        "[thermal]\ndriver = 'serial'\nport = '/dev/ttyUSB0'",
+        r"thermal: .*driver 'serial' needs thermal\.pattern, such as T=",
+    ),
+    "a pattern that is none": (
+        "[thermal]\npattern = '(?P<celsius>[0-9'",
+        r"thermal\.pattern: .* is not allowed: a regular expression; this one is not: unterminated",
+    ),
+    "a pattern without temperature": (
+        "[thermal]\npattern = 'T=([0-9.]+)'",
+        r"thermal\.pattern: .*needs a group named celsius",
+    ),
+    "a pattern with a group nobody knows": (
+        "[thermal]\npattern = '(?P<celsius>[0-9.]+) (?P<humidity>[0-9]+)'",
+        r"thermal\.pattern: .*groups are ambient, celsius, distance_mm, not humidity",
+    ),
+    "skin without ambient": (
+        "[thermal]\ndriver = 'serial'\nport = '/dev/ttyUSB0'\npattern = 'T=(?P<celsius>[0-9.]+)'",
+        r"thermal: .*no group ambient.*thermal\.compensation = 'none'",
+    ),
+    "an offset too large": ("[thermal]\noffset = 3.1", r"thermal\.offset: 3\.1 .*less than or equal to 3"),
+    "an offset that is no number": ("[thermal]\noffset = nan", r"thermal\.offset: nan "),
+    "an address that no chip has": ("[thermal]\naddress = 0x78", r"thermal\.address: 120 .*equal to 119"),
 }
 
 

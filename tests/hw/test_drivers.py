@@ -10,6 +10,9 @@ from hw.camera_v4l2 import V4L2Camera
 from hw.drivers import load_driver
 from hw.errors import UnknownDriver
 from hw.thermal import NoThermal, SimulatedThermal
+from hw.thermal_mlx90614 import Mlx90614Thermal
+from hw.thermal_mlx90640 import Mlx90640Thermal
+from hw.thermal_serial import SerialThermal
 
 
 @pytest.mark.parametrize(
@@ -19,7 +22,10 @@ from hw.thermal import NoThermal, SimulatedThermal
         ("camera", "video", VideoCamera),
         ("camera", "v4l2", V4L2Camera),
         ("camera", "simulated", SimulatedCamera),
+        ("thermal", "mlx90614", Mlx90614Thermal),
+        ("thermal", "mlx90640", Mlx90640Thermal),
         ("thermal", "none", NoThermal),
+        ("thermal", "serial", SerialThermal),
         ("thermal", "simulated", SimulatedThermal),
     ],
 )
@@ -35,5 +41,5 @@ def test_an_unknown_camera_is_told_which_there_are(name: str):
 
 
 def test_an_unknown_sensor_is_told_which_there_are():
-    with pytest.raises(UnknownDriver, match=r"^thermal\.driver: .*none, simulated"):
+    with pytest.raises(UnknownDriver, match=r"^thermal\.driver: .*none, serial, simulated"):
         load_driver("thermal", "lidar")

@@ -88,5 +88,5 @@ def test_a_terminal_without_a_sensor_says_so(make_settings: MakeSettings):
 
 
 def test_an_unknown_sensor_is_refused_by_name(make_settings: MakeSettings):
-    with pytest.raises(UnknownDriver, match=r"thermal\.driver: no driver 'mlx99'.*none, simulated"):
+    with pytest.raises(UnknownDriver, match=r"thermal\.driver: no driver 'mlx99'.*none, serial, simulated"):
         open_thermal(make_settings(thermal={"driver": "mlx99"}))

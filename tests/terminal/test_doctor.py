@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from terminal import doctor as module
 from terminal.doctor import Finding, Health, doctor, examine
 from tests.sim.campus import build
 
-NAMES = ("settings", "camera", "pins", "i2c", "serial", "decoders", "font", "clock", "space")
+NAMES = ("settings", "camera", "thermal", "pins", "i2c", "serial", "decoders", "font", "clock", "space")
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +39,7 @@ def test_what_is_not_good_says_what_to_do(tmp_path: Path) -> None:
 def test_a_provisioned_terminal_with_a_camera_is_well(settings_file: Path) -> None:
     stage = Stage(settings_file.parent / "stage.frames", (720, 1280))
     stage.show(np.full((720, 1280, 3), 80, np.uint8))
+    (settings_file.parent / "thermal.txt").write_text("36.5\nambient 21.0", "ascii")
     findings = found(settings_file)
     assert findings["settings"].found.endswith("north-gate-1 at north-gate")
     assert findings["camera"] == Finding("camera", Health.GOOD, "simulated stage.frames: 1280x720")
@@ -51,6 +53,36 @@ def test_what_the_camera_refuses_is_said(settings_file: Path, monkeypatch: pytes
     monkeypatch.setattr(SimulatedCamera, "remarks", (remark,))
     camera = found(settings_file)["camera"]
     assert (camera.health, camera.advice) == (Health.LACKING, remark)
+def test_a_thermal_sensor_is_asked_what_it_sees(settings_file: Path) -> None:
+    (settings_file.parent / "thermal.txt").write_text("36.5\nambient 21.0", "ascii")
+    thermal = found(settings_file)["thermal"]
+    assert thermal.health is Health.GOOD
+    assert thermal.found == "simulated: ok, surface 36.5 °C, ambient 21.0 °C, body 36.5 °C"
+
+
+def test_a_thermal_sensor_that_is_not_there_is_bad(settings_file: Path) -> None:
+    (settings_file.parent / "thermal.txt").unlink(missing_ok=True)
+    finding = found(settings_file)["thermal"]
+    assert (finding.health, finding.found) == (Health.BAD, "simulated: absent")
+    assert "connected" in finding.advice
+
+
+def test_a_real_sensor_on_a_bus_that_is_not_there_is_told_how_to_get_one(
+    settings_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_SETTLING", 0.5)
+    text = settings_file.read_text("utf-8")
+    text = re.sub(r"(?s)\[thermal\].*?(?=\n\[|$)", '[thermal]\ndriver = "mlx90614"\nbus = 97\n', text)
+    other = settings_file.parent / "other.toml"
+    other.write_text(text, "utf-8")
+    finding = found(other)["thermal"]
+    assert (finding.health, finding.found) == (Health.BAD, "mlx90614: absent")
+    assert "/dev/i2c-97" in finding.advice
+    assert "raspi-config" in finding.advice
+
+
+def test_no_thermal_sensor_in_the_settings_is_no_fault(tmp_path: Path) -> None:
+    assert found(tmp_path / "none.toml")["thermal"].health is Health.LACKING
 
 
 def test_a_camera_that_the_settings_name_and_that_is_not_there_is_bad(settings_file: Path) -> None:

@@ -149,7 +149,7 @@ def test_an_answer_event_says_no_more_than_the_screen() -> None:
         "reasons": ["ok"],
         "name": "张*",
         "celsius": "36.5",
-            "marks": [],
+        "marks": [],
         "ms": 12.35,
         "sequence": 7,
         "waiting": 2,
