@@ -63,6 +63,16 @@ class PacedBus:
         self._check()
         transfer(self._bus, smbus2.i2c_msg.write(address, list(buffer[start:end])))
 
+    def readfrom_into(
+        self, address: int, buffer: bytearray, *, start: int = 0, end: int | None = None
+    ) -> None:
+        """Read into `buffer[start:end]`: only to see who answers, where a write of no bytes is refused."""
+        self._check()
+        stop = len(buffer) if end is None else end
+        answer: Any = smbus2.i2c_msg.read(address, stop - start)
+        transfer(self._bus, answer)
+        buffer[start:stop] = bytes(list(answer))
+
     def writeto_then_readfrom(
         self,
         address: int,

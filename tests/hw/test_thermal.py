@@ -81,6 +81,34 @@ def test_a_temperature_is_shown_with_one_decimal(decidegrees: int | None, text: 
     assert degrees(decidegrees) == text
 
 
+@pytest.mark.parametrize(("decidegrees", "text"), [(-5, "-0.5"), (-123, "-12.3"), (0, "0.0")])
+def test_surroundings_may_be_below_zero(decidegrees: int, text: str):
+    assert degrees(decidegrees) == text
+
+
+def test_a_simulated_sensor_can_say_how_it_measured(read):
+    reading = read(b"36.5\nambient -2.5\ndistance_mm 400\narea 0.25\nsamples 12\nseconds 3.5\n")
+    assert (reading.state, reading.decidegrees, reading.ambient) == (ThermalState.OK, 365, -25)
+    assert (reading.distance_mm, reading.area, reading.samples, reading.seconds) == (400, 0.25, 12, 3.5)
+
+
+def test_what_a_simulated_sensor_sees_is_body_temperature_and_not_compensated(read):
+    reading = read(b"34.0\nambient 22.0")
+    assert (reading.decidegrees, reading.surface) == (340, 340)
+
+
+def test_a_simulated_sensor_can_be_too_far(read):
+    assert read(b"36.5\ndistance_mm 601").state is ThermalState.TOO_FAR
+    assert read(b"36.5\ndistance_mm 600").state is ThermalState.OK
+
+
+@pytest.mark.parametrize(
+    "more", [b"ambient", b"ambient warm", b"humidity 40", b"21.0", b"ambient 21 22", b"samples 1.5", b"\n\n"]
+)
+def test_further_lines_that_make_no_sense_are_a_broken_sensor(more: bytes, read):
+    assert read(b"36.5\n" + more + b"\nsamples 3") == Reading(ThermalState.IMPLAUSIBLE)
+
+
 def test_a_terminal_without_a_sensor_says_so(make_settings: MakeSettings):
     sensor = open_thermal(make_settings())
     assert sensor.read() == Reading(ThermalState.NONE)
