@@ -23,6 +23,7 @@ ADDRESS = 0x5A
 AMBIENT, OBJECT = 0x06, 0x07  # RAM: linearised temperatures
 EMISSIVITY = 0x24  # EEPROM
 SKIN_EMISSIVITY = 0.98
+_COLDEST = 0x27AD  # -70.01 degrees Celsius, the lowest of the range (application note, section on RAM)
 _NEAR = 0.006  # how far off the emissivity may be: under 0.1 degree at 22 degrees around
 _INTERVAL = 0.1  # seconds; the sensor renews its values about as often with the factory's filters
 
@@ -38,9 +39,15 @@ def pec(data: bytes) -> int:
 
 
 def celsius(word: int) -> float:
-    """A word of RAM as degrees Celsius: 0.02 kelvin a unit. Raises: ThermalGarbage when bit 15 is set."""
+    """A word of RAM as degrees Celsius: 0.02 kelvin a unit.
+
+    Raises: ThermalGarbage when bit 15 is set, or for less than the part can measure: what is there after
+    power-up.
+    """
     if word & 0x8000:
         raise ThermalGarbage("MLX90614: flags its own measurement as wrong; power it off and on")
+    if word < _COLDEST:
+        raise ThermalGarbage("MLX90614: has not measured yet; if it goes on, power it off and on")
     return word * 0.02 - 273.15
 
 

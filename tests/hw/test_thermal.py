@@ -106,7 +106,7 @@ def test_a_simulated_sensor_can_be_too_far(read):
     "more", [b"ambient", b"ambient warm", b"humidity 40", b"21.0", b"ambient 21 22", b"samples 1.5", b"\n\n"]
 )
 def test_further_lines_that_make_no_sense_are_a_broken_sensor(more: bytes, read):
-    assert read(b"36.5\n" + more + b"\nsamples 3") == Reading(ThermalState.IMPLAUSIBLE)
+    assert read(b"36.5\n" + more + b"\narea 0.2") == Reading(ThermalState.IMPLAUSIBLE)
 
 
 def test_a_terminal_without_a_sensor_says_so(make_settings: MakeSettings):

@@ -83,6 +83,12 @@ def test_a_word_with_the_error_flag_is_no_temperature(word: int):
         celsius(word)
 
 
+@given(st.integers(0, 0x27AC))
+def test_what_is_in_ram_before_the_first_measurement_is_no_temperature(word: int):
+    with pytest.raises(ThermalGarbage, match="has not measured yet"):
+        celsius(word)
+
+
 @given(st.floats(-70, 380), st.floats(-40, 125))
 def test_whatever_the_chip_sees_is_read_to_its_resolution(surface: float, ambient: float):
     sample = Mlx90614(SETTINGS, bus_of(SimulatedMlx90614(surface, ambient)).open).sample()

@@ -139,6 +139,16 @@ def test_a_sensor_that_cools_in_a_draught_drifts_and_settles_again():
     assert watched.reading(NOW + 129).state is ThermalState.OK
 
 
+def test_a_sensor_that_comes_back_in_another_place_is_not_in_shock():
+    watched = observation()
+    for second in range(30):
+        watched.took(Sample(NOW + second, 34.4, 18.0))
+    watched.lost("was unplugged")
+    watched.opened(())
+    watched.took(Sample(NOW + 31, 34.4, 24.0))
+    assert watched.reading(NOW + 31).state is ThermalState.OK
+
+
 def test_a_sensor_with_which_everybody_is_cold_drifts_until_it_is_mended():
     watched = observation(drift_people=10)
     at = NOW
