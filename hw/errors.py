@@ -38,4 +38,4 @@ class ThermalGarbage(DeviceError):
 
 
 class BusError(DeviceError):
-    """Raised when a transfer on a bus failed though the device may be there: noise, a held line, a time-out."""
+    """Raised when a transfer on a bus failed though the device may be there: noise, or a held line."""

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 
 from hw.clock import Clock, Moment
-from hw.thermal import Thermal
+from hw.thermal import Thermal, note
 from terminal.codes import Claimed, Code, CodeRefused, from_compressed, parse, verify
 from terminal.decision import Decision, Situation, decide, decide_attendant
 from terminal.findings import MarkKind, Violation, mark_key
@@ -208,6 +208,7 @@ class Gate:
             central_declared=person.declared.declaration if person and person.declared else None,
             attendant=situation.registration.attendant.subject if situation.registration else "",
         )
+        note(self._thermal, situation.reading)
         entry: Entry | None = None
         try:
             kept = memos(decision, situation.code, now.wall)

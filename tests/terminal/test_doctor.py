@@ -53,6 +53,8 @@ def test_what_the_camera_refuses_is_said(settings_file: Path, monkeypatch: pytes
     monkeypatch.setattr(SimulatedCamera, "remarks", (remark,))
     camera = found(settings_file)["camera"]
     assert (camera.health, camera.advice) == (Health.LACKING, remark)
+
+
 def test_a_thermal_sensor_is_asked_what_it_sees(settings_file: Path) -> None:
     (settings_file.parent / "thermal.txt").write_text("36.5\nambient 21.0", "ascii")
     thermal = found(settings_file)["thermal"]
