@@ -26,13 +26,12 @@ from hw.camera import open_camera
 from hw.camera_feed import CameraFeed
 from hw.clock import Moment, SystemClock
 from hw.frame import Frame
-from hw.inputs import TamperSwitch
 from hw.keypad import open_keypad
 from hw.relay import Relay
 from hw.thermal import open_thermal
 from terminal.attention import Attention
+from terminal.case import Case
 from terminal.device_code import DeviceCodes
-from terminal.findings import Violation, ViolationKind
 from terminal.gate import Answer, Gate
 from terminal.journal import Journal, JournalError
 from terminal.manual import ManualDesk
@@ -73,8 +72,7 @@ class Terminal:
         self._shelf = RosterShelf(settings.roster, settings.state / "roster-trust", self._trust.root)
         self._thermal = open_thermal(settings)
         self._portal = Portal(Relay(settings.relay))
-        self._tamper = None if settings.inputs.tamper is None else TamperSwitch(settings.inputs.tamper)
-        self._tampered: list[Violation] = []  # not recorded yet
+        self._case = Case(settings.inputs)
         self._keypad = open_keypad(settings)
         self._keys: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._desk = ManualDesk()
@@ -125,8 +123,7 @@ class Terminal:
             self._feed.close()
             self._thermal.close()
             self._keypad.close()
-            if self._tamper:
-                self._tamper.close()
+            self._case.close()
             self._window.close()
             if self._journal:
                 self._journal.close()
@@ -149,7 +146,8 @@ class Terminal:
                 if now >= look_at:
                     self._look()
                     look_at = now + _LOOK_EVERY
-                self._watch_case(now)
+                if self._gate:
+                    self._case.watch(now, self._gate.violation)
                 self._take_keys(now)
                 frame = self._feed.newest(0.02)
                 if frame is not None:
@@ -244,14 +242,6 @@ class Terminal:
         if pressed:
             self._draw.set()
 
-    def _watch_case(self, now: float) -> None:
-        """A case that was opened becomes a violation record, as soon as one can be written."""
-        if self._tamper and self._tamper.opened(now):
-            log.warning("the case was opened")
-            self._tampered.append(Violation(ViolationKind.TAMPERING, {"gpio": self._tamper.pin}))
-        while self._tampered and self._journal and self._gate and self._gate.violation(self._tampered[0]):
-            self._tampered.pop(0)
-
     def _tell(self, answer: Answer) -> None:
         """Show and publish an answer."""
         self._answers += 1
@@ -288,7 +278,7 @@ class Terminal:
             prompt=self._desk.prompt(now.monotonic),
             languages=self._languages,
             zone=self._zone,
-            case_open=self._tamper is not None and self._tamper.open,
+            case_open=self._case.open,
         )
 
     def _on_status(self, request: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -1,0 +1,39 @@
+"""The terminal's case: that somebody opened it becomes a violation record, as soon as one can be written."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from config.settings import InputSettings
+from hw.inputs import TamperSwitch
+from terminal.findings import Violation, ViolationKind
+from terminal.journal import Entry
+
+log = logging.getLogger(__name__)
+
+
+class Case:
+    """Watches the tamper switch, if the settings name one. Raises: InputError."""
+
+    def __init__(self, settings: InputSettings) -> None:
+        self._switch = None if settings.tamper is None else TamperSwitch(settings.tamper)
+        self._unrecorded: list[Violation] = []
+
+    @property
+    def open(self) -> bool:
+        """Whether the case is open now; False without a switch."""
+        return self._switch is not None and self._switch.open
+
+    def watch(self, now: float, record: Callable[[Violation], Entry | None]) -> None:
+        """Look at the switch; record what is to be recorded. now: monotonic seconds. Call it often."""
+        if self._switch and self._switch.opened(now):
+            log.warning("the case was opened")
+            self._unrecorded.append(Violation(ViolationKind.TAMPERING, {"gpio": self._switch.pin}))
+        while self._unrecorded and record(self._unrecorded[0]):
+            self._unrecorded.pop(0)
+
+    def close(self) -> None:
+        """Give the pin back."""
+        if self._switch:
+            self._switch.close()
