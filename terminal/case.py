@@ -12,6 +12,8 @@ from terminal.journal import Entry
 
 log = logging.getLogger(__name__)
 
+_RETRY_AFTER = 2.0  # seconds
+
 
 class Case:
     """Watches the tamper switch, if the settings name one. Raises: InputError."""
@@ -19,6 +21,7 @@ class Case:
     def __init__(self, settings: InputSettings) -> None:
         self._switch = None if settings.tamper is None else TamperSwitch(settings.tamper)
         self._unrecorded: list[Violation] = []
+        self._retry_at = 0.0
 
     @property
     def open(self) -> bool:
@@ -30,8 +33,11 @@ class Case:
         if self._switch and self._switch.opened(now):
             log.warning("the case was opened")
             self._unrecorded.append(Violation(ViolationKind.TAMPERING, {"gpio": self._switch.pin}))
-        while self._unrecorded and record(self._unrecorded[0]):
-            self._unrecorded.pop(0)
+        while self._unrecorded and now >= self._retry_at:
+            if record(self._unrecorded[0]):
+                self._unrecorded.pop(0)
+            else:
+                self._retry_at = now + _RETRY_AFTER
 
     def close(self) -> None:
         """Give the pin back."""

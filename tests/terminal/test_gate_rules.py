@@ -316,8 +316,8 @@ def test_an_opened_case_waits_until_it_can_be_recorded(monkeypatch: pytest.Monke
     factory.pin(4).drive_high()
     for now in (0.0, 1.0, 2.0):
         case.watch(now, lambda _: None)
-    case.watch(3.0, record)
-    case.watch(4.0, record)
+    for now in (3.0, 4.0, 5.0):
+        case.watch(now, record)
     assert case.open
     assert recorded == [Violation(ViolationKind.TAMPERING, {"gpio": 4})]
     case.close()
