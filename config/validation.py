@@ -1,12 +1,12 @@
 """Errors a clerk or technician understands, from pydantic's.
 
 Every problem becomes one line: source, key, the value found, what is allowed. Values of keys that name a
-secret are not repeated.
+secret are not repeated. The source is a file's name, or a function that tells it, and the line, for a key.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -14,9 +14,15 @@ from pydantic import BaseModel, ValidationError
 _SECRET = ("key", "password", "secret", "token")
 
 
-def explain(error: ValidationError, model: type[BaseModel], source: str) -> list[str]:
+Source = str | Callable[[tuple[str | int, ...]], str]
+
+
+def explain(error: ValidationError, model: type[BaseModel], source: Source) -> list[str]:
     """One line for each problem in `error`, which validating `source` as `model` gave."""
-    return [_line(problem, model, source) for problem in error.errors(include_url=False)]
+    return [
+        _line(problem, model, source if isinstance(source, str) else source(problem["loc"]))
+        for problem in error.errors(include_url=False)
+    ]
 
 
 def _line(problem: Any, model: type[BaseModel], source: str) -> str:

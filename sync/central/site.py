@@ -5,23 +5,25 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-import tomllib
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
-from pydantic import ValidationError
 
 from config.errors import SettingsError
 from config.files import private_directory, write_atomic
 from config.keys import load_private, public_pem, save_private
-from config.validation import explain
 from sync.central.issuers import Issuers
+from sync.central.people_rows import current
+from sync.central.policy_file import PolicyFile, read_policy
+from sync.central.policy_source import read_source
 from sync.central.publish import PublishError, Repository
 from sync.central.store import Store
 from terminal.codes import key_id
 from terminal.install import TrustBundle
+from terminal.person import Person
 from terminal.policy import Policy
 
 _PUBLISHED = "published"
@@ -101,20 +103,24 @@ class Site:
         url = json.loads(self._read("central.json"))["url"]
         return TrustBundle(url, self.repository.root, public_pem(self.record_key().public_key()))
 
+    def policy_file(self) -> PolicyFile:
+        """policy.toml, and what is odd about it.
+
+        Raises: SettingsError naming file, line, key and what is allowed.
+        """
+        self._read("policy.toml")
+        return read_policy(self.directory / "policy.toml")
+
     def policy(self) -> Policy:
-        """The policy of policy.toml. Raises: SettingsError naming file, key and what is allowed."""
-        path = str(self.directory / "policy.toml")
-        try:
-            return Policy.model_validate(tomllib.loads(self._read("policy.toml")))
-        except tomllib.TOMLDecodeError as error:
-            raise SettingsError([f"{path}: is not TOML: {error}"]) from error
-        except ValidationError as error:
-            raise SettingsError(explain(error, Policy, path)) from error
+        """The policy of policy.toml. Raises: as `policy_file`."""
+        return self.policy_file().policy
 
     def publish(self, store: Store) -> int:
         """Publish people and policy; the version. Raises: SettingsError, KeyFileError, OSError."""
         number, _ = store.roster.unpublished()
-        version = self.repository.publish(store.people(), self.policy(), self.issuers.published())
+        policy = self.policy()
+        people = (_current(one, policy) for one in store.people())
+        version = self.repository.publish(people, policy, self.issuers.published())
         store.roster.published(number)
         store.set_note(_PUBLISHED, self._fingerprint())
         store.set_note(_HOUR, f"{datetime.now(UTC):%Y-%m-%dT%H}")
@@ -134,9 +140,10 @@ class Site:
         if not subjects and store.note(_HOUR) == hour:
             return None
         known = {subject: store.person(subject) for subject in subjects}
+        policy = self.policy()
         try:
             version = self.repository.publish_recent(
-                [person for person in known.values() if person],
+                [_current(person, policy) for person in known.values() if person],
                 [subject for subject, person in known.items() if person is None],
             )
         except PublishError:
@@ -148,7 +155,9 @@ class Site:
     def _fingerprint(self) -> str:
         """What a full publication holds besides people; and the day, since metadata expires."""
         issuers = [key_id(key) for key in self.issuers.published()]
-        parts = [self._read("policy.toml"), *issuers, f"{datetime.now(UTC):%Y-%m-%d}"]
+        self._read("policy.toml")
+        policy = read_source(self.directory / "policy.toml").texts
+        parts = [*policy, *issuers, f"{datetime.now(UTC):%Y-%m-%d}"]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
     def _read(self, name: str) -> str:
@@ -158,3 +167,9 @@ class Site:
             raise SettingsError(
                 [f"{self.directory / name}: cannot be read; make a central with `campusgate central init`"]
             ) from error
+
+
+def _current(person: Person, policy: Policy) -> Person:
+    """`person` as terminals need them today."""
+    now = time.time()
+    return current(person, now=now, today=policy.calendar.date_of(int(now)))
