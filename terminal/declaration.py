@@ -28,6 +28,13 @@ class Declaration:
     symptoms: Symptom
     contact: bool
 
+    def __str__(self) -> str:
+        """What was declared, such as "36.4 °C, cough, contact", or "well"."""
+        heat = self.decidegrees
+        said = [f"{heat // 10}.{heat % 10} °C"] if heat is not None else []
+        said += [str(one.name).lower() for one in self.symptoms]
+        return ", ".join([*said, *(["contact"] if self.contact else [])]) or "well"
+
     def to_list(self) -> list[Any]:
         """The declaration as codes and roster lines carry it."""
         return [self.decidegrees, int(self.symptoms), self.contact]

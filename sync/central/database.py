@@ -15,7 +15,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from config.errors import SettingsError
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 _VERSION_NAME = "schema_version"
 
 schema = sa.MetaData()
@@ -72,6 +72,30 @@ validity = sa.Table(
     sa.Column("subject", sa.String(64), primary_key=True),
     sa.Column("valid_from", sa.BigInteger, nullable=True),  # Unix seconds, both
     sa.Column("valid_until", sa.BigInteger, nullable=True),
+)
+person_group = sa.Table(
+    "person_group",
+    schema,
+    sa.Column("subject", sa.String(64), primary_key=True),
+    sa.Column("name", sa.String(63), primary_key=True),
+    sa.Column("position", sa.Integer, nullable=False),  # in the order in which the groups were given
+)
+person_absence = sa.Table(
+    "person_absence",
+    schema,
+    sa.Column("subject", sa.String(64), primary_key=True),
+    sa.Column("starts_at", sa.BigInteger, primary_key=True),  # Unix seconds, all three
+    sa.Column("ends_at", sa.BigInteger, primary_key=True),
+    sa.Column("make_up_until", sa.BigInteger, nullable=False),
+)
+person_declaration = sa.Table(
+    "person_declaration",
+    schema,
+    sa.Column("subject", sa.String(64), primary_key=True),
+    sa.Column("day", sa.String(10), nullable=False),  # the school's date, such as 2026-11-24
+    sa.Column("decidegrees", sa.Integer, nullable=True),  # tenths of a degree Celsius
+    sa.Column("symptoms", sa.Integer, nullable=False),  # flags of terminal.declaration.Symptom
+    sa.Column("contact", sa.Boolean, nullable=False),
 )
 person_change = sa.Table(
     "person_change",

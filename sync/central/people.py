@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
@@ -22,10 +22,13 @@ from sync.central.database import (
     validity,
     write_meta,
 )
+from sync.central.people_rows import DETAILS, read_details, write_details
 from terminal.person import Person, PersonKind, Status
 
 _CHANGES = "people_changes"
 _AT_ONCE = 500  # numbers in one query; SQLite takes 32,766 parameters, older ones 999
+
+T = TypeVar("T")
 
 
 class UnknownPeople(CampusgateError, LookupError):
@@ -51,6 +54,7 @@ class Entry:
     key: bytes | None = None
     valid_from: int | None = None
     valid_until: int | None = None
+    groups: tuple[str, ...] | None = None
 
     def over(self, known: Person | None, *, reinstate: bool) -> Person:
         """The person as they are after the import; `known` is how they were."""
@@ -58,25 +62,29 @@ class Entry:
         status = self.status or old.status
         if old.status is Status.REVOKED:
             status = (self.status or Status.ACTIVE) if reinstate else Status.REVOKED
-        return Person(
-            self.subject,
-            self.name,
-            self.kind,
-            status,
-            (self.key,) if self.key else old.keys,
-            old.valid_from if self.valid_from is None else self.valid_from,
-            old.valid_until if self.valid_until is None else self.valid_until,
+        elif old.status is Status.ISOLATED and status is Status.ACTIVE:
+            status = Status.ISOLATED  # a list from the registrar is no doctor's word (R22)
+        return replace(
+            old,
+            name=self.name,
+            kind=self.kind,
+            status=status,
+            keys=(self.key,) if self.key else old.keys,
+            valid_from=old.valid_from if self.valid_from is None else self.valid_from,
+            valid_until=old.valid_until if self.valid_until is None else self.valid_until,
+            groups=old.groups if self.groups is None else self.groups,
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What an import did: how many are new, changed, as they were; and who stays revoked."""
+    """What an import did: how many are new, changed, as they were; and who stays revoked or isolated."""
 
     new: int
     changed: int
     unchanged: int
     still_revoked: tuple[str, ...]
+    still_isolated: tuple[str, ...] = ()
 
 
 class People:
@@ -93,12 +101,17 @@ class People:
             changed = [one for one in after if known.get(one.subject) != one]
             _write(db, changed)
         new = sum(1 for one in changed if one.subject not in known)
-        revoked = tuple(
-            one.subject
-            for one, entry in zip(after, entries, strict=True)
-            if one.status is Status.REVOKED and entry.status is not Status.REVOKED
+        still: dict[Status, list[str]] = {Status.REVOKED: [], Status.ISOLATED: []}
+        for one, entry in zip(after, entries, strict=True):
+            if one.status in still and entry.status is not one.status:
+                still[one.status].append(one.subject)
+        return Taken(
+            new,
+            len(changed) - new,
+            len(after) - len(changed),
+            tuple(still[Status.REVOKED]),
+            tuple(still[Status.ISOLATED]),
         )
-        return Taken(new, len(changed) - new, len(after) - len(changed), revoked)
 
     def put(self, people: Iterable[Person]) -> None:
         """Add `people`; whoever is known by that number already is replaced."""
@@ -167,7 +180,7 @@ class People:
                         "`--forget-revoked` does it all the same"
                     )
             for some in _portions(subjects):
-                for table in (person, validity, claim):
+                for table in (person, validity, claim, *DETAILS):
                     db.execute(sa.delete(table).where(table.c.subject.in_(some)))
             _changed(db, subjects)
 
@@ -197,17 +210,14 @@ def _read(db: sa.Connection, *wanted: sa.ColumnElement[bool]) -> Iterator[Person
         .where(*wanted)
         .order_by(person.c.subject)
     )
-    for row in db.execute(query):
-        keys = (bytes.fromhex(row.phone_key),) if row.phone_key else ()
-        yield Person(
-            row.subject,
-            row.name,
-            PersonKind(row.kind),
-            Status(row.status),
-            keys,
-            row.valid_from,
-            row.valid_until,
-        )
+    for rows in db.execute(query).partitions(_AT_ONCE):
+        yield from read_details(db, [_bare(row) for row in rows])
+
+
+def _bare(row: Any) -> Person:
+    keys = (bytes.fromhex(row.phone_key),) if row.phone_key else ()
+    kind, status = PersonKind(row.kind), Status(row.status)
+    return Person(row.subject, row.name, kind, status, keys, row.valid_from, row.valid_until)
 
 
 def _several(db: sa.Connection, subjects: Sequence[str]) -> list[Person]:
@@ -243,11 +253,13 @@ def _write(db: sa.Connection, people: Sequence[Person]) -> None:
         for one in bounded
     ]
     upsert(db, validity, times)
+    for several in _portions(people):
+        write_details(db, several)
     _changed(db, [one.subject for one in people])
 
 
-def _portions(subjects: Sequence[str]) -> Iterator[Sequence[str]]:
-    return (subjects[start : start + _AT_ONCE] for start in range(0, len(subjects), _AT_ONCE))
+def _portions(things: Sequence[T]) -> Iterator[Sequence[T]]:
+    return (things[start : start + _AT_ONCE] for start in range(0, len(things), _AT_ONCE))
 
 
 def _changed(db: sa.Connection, subjects: Sequence[str]) -> None:

@@ -1,4 +1,7 @@
-"""The verbs of `campusgate roster` that look at people, change them one by one, and hand out claims."""
+"""The verbs of `campusgate roster` that look at people, change them one by one, and hand out claims.
+
+What is reported of people (groups, absences, declarations, isolation) is in reports_cli.py.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ if TYPE_CHECKING:
 
 _SENT = "`campusgate roster publish`, or central by itself, sends it to the terminals"
 _KIND = click.option("--kind", type=click.Choice([str(kind) for kind in PersonKind]), help="Only these.")
-_SUBJECTS = click.argument("subjects", nargs=-1, required=True, metavar="SUBJECT...")
+subjects_argument = click.argument("subjects", nargs=-1, required=True, metavar="SUBJECT...")
 _DAY = 86_400  # seconds
 
 
@@ -52,16 +55,16 @@ def list_people(directory: Path, kind: str | None, status: str | None, without_k
       campusgate roster list --kind student --without-key
     """
     table = csv.writer(sys.stdout, lineterminator="\n")
-    table.writerow(["sub", "name", "kind", "status", "from", "until", "key"])
+    table.writerow(["sub", "name", "kind", "status", "from", "until", "key", "groups"])
     with opened(directory) as store:
         for one in store.roster.all(
             kind=PersonKind(kind) if kind else None,
             status=Status(status) if status else None,
             without_key=without_key,
         ):
-            times = [_iso(one.valid_from), _iso(one.valid_until)]
+            times = [iso(one.valid_from), iso(one.valid_until)]
             key = one.keys[0].hex() if one.keys else ""
-            table.writerow([one.subject, one.name, one.kind, one.status, *times, key])
+            table.writerow([one.subject, one.name, one.kind, one.status, *times, key, ";".join(one.groups)])
 
 
 @click.command()
@@ -79,14 +82,20 @@ def show(directory: Path, subject: str) -> None:
         claim = store.claims.open_until(subject)
     click.echo(f"number      {one.subject}\nname        {one.name}\nkind        {one.kind}")
     click.echo(f"status      {one.status}")
-    click.echo(f"valid       {_iso(one.valid_from) or 'always'} until {_iso(one.valid_until) or 'always'}")
+    click.echo(f"valid       {iso(one.valid_from) or 'always'} until {iso(one.valid_until) or 'always'}")
     click.echo(f"phone       {'enrolled' if one.keys else 'none'}")
-    click.echo(f"claim       {f'open until {_iso(claim)}' if claim else 'none'}")
+    click.echo(f"groups      {', '.join(one.groups) or 'none'}")
+    for absence in one.absences:
+        made_up = f"made up until {iso(absence.make_up_until)}"
+        click.echo(f"absent      {iso(absence.start)} until {iso(absence.end)}, {made_up}")
+    if one.declared:
+        click.echo(f"declared    {one.declared.day}: {one.declared.declaration}")
+    click.echo(f"claim       {f'open until {iso(claim)}' if claim else 'none'}")
 
 
 @click.command()
 @site_option
-@_SUBJECTS
+@subjects_argument
 def suspend(directory: Path, subjects: tuple[str, ...]) -> None:
     """Let these people in nowhere until they are resumed.
 
@@ -95,27 +104,27 @@ def suspend(directory: Path, subjects: tuple[str, ...]) -> None:
       campusgate roster suspend S20240001 S20240002
     """
     with opened(directory) as store:
-        _say(store.roster.set_status(subjects, Status.SUSPENDED, reinstate=False), subjects, "suspended")
+        say(store.roster.set_status(subjects, Status.SUSPENDED, reinstate=False), subjects, "suspended")
 
 
 @click.command()
 @site_option
-@_SUBJECTS
+@subjects_argument
 @click.option("--reinstate", is_flag=True, help="Also those who are revoked.")
 def resume(directory: Path, subjects: tuple[str, ...], reinstate: bool) -> None:
-    """Let suspended people in again.
+    """Let suspended or isolated people in again.
 
     \b
     Example:
       campusgate roster resume S20240001
     """
     with opened(directory) as store:
-        _say(store.roster.set_status(subjects, Status.ACTIVE, reinstate=reinstate), subjects, "active")
+        say(store.roster.set_status(subjects, Status.ACTIVE, reinstate=reinstate), subjects, "active")
 
 
 @click.command()
 @site_option
-@_SUBJECTS
+@subjects_argument
 def revoke(directory: Path, subjects: tuple[str, ...]) -> None:
     """Let these people in nowhere for good: no import brings them back unless told to.
 
@@ -124,12 +133,12 @@ def revoke(directory: Path, subjects: tuple[str, ...]) -> None:
       campusgate roster revoke S20240001
     """
     with opened(directory) as store:
-        _say(store.roster.set_status(subjects, Status.REVOKED), subjects, "revoked")
+        say(store.roster.set_status(subjects, Status.REVOKED), subjects, "revoked")
 
 
 @click.command()
 @site_option
-@_SUBJECTS
+@subjects_argument
 @click.option("--on", required=True, metavar="DATE", help="The last day (UTC), a timestamp, or never.")
 def expire(directory: Path, subjects: tuple[str, ...], on: str) -> None:
     """Set the last day on which these people are let in.
@@ -147,12 +156,12 @@ def expire(directory: Path, subjects: tuple[str, ...], on: str) -> None:
         raise click.BadParameter(f"{error}, or never", param_hint="--on") from error
     with opened(directory) as store:
         changed = store.roster.change(subjects, _until(until))
-    _say(changed, subjects, f"valid until {_iso(until)}" if until else "valid without end")
+    say(changed, subjects, f"valid until {iso(until)}" if until else "valid without end")
 
 
 @click.command()
 @site_option
-@_SUBJECTS
+@subjects_argument
 @click.option("--forget-revoked", is_flag=True, help="Also revoked people, whom an import could then add.")
 def remove(directory: Path, subjects: tuple[str, ...], forget_revoked: bool) -> None:
     """Forget these people and their claims. Their records stay.
@@ -163,7 +172,7 @@ def remove(directory: Path, subjects: tuple[str, ...], forget_revoked: bool) -> 
     """
     with opened(directory) as store:
         store.roster.remove(subjects, forget_revoked=forget_revoked)
-    _say(len(set(subjects)), subjects, "removed")
+    say(len(set(subjects)), subjects, "removed")
 
 
 @click.command()
@@ -196,7 +205,7 @@ def claim(
         made = store.claims.make([one.subject for one in people], expires_at=expires_at)
     table = csv.writer(sys.stdout, lineterminator="\n")
     table.writerow(["sub", "name", "claim", "expires"])
-    table.writerows([one.subject, one.name, made[one.subject], _iso(expires_at)] for one in people)
+    table.writerows([one.subject, one.name, made[one.subject], iso(expires_at)] for one in people)
 
 
 PEOPLE_COMMANDS = (list_people, show, suspend, resume, revoke, expire, remove, claim)
@@ -210,18 +219,18 @@ def _without_key(store: Store, kind: str | None) -> list[Person]:
 def _until(until: int | None) -> Callable[[Person], Person]:
     def changed(one: Person) -> Person:
         if until is not None and one.valid_from is not None and until <= one.valid_from:
-            raise click.ClickException(f"{one.subject} is valid only from {_iso(one.valid_from)}")
+            raise click.ClickException(f"{one.subject} is valid only from {iso(one.valid_from)}")
         return replace(one, valid_until=until)
 
     return changed
 
 
-def _say(changed: int, subjects: tuple[str, ...], what: str) -> None:
+def say(changed: int, subjects: tuple[str, ...], what: str) -> None:
     same = len(set(subjects)) - changed
     known = f" ({same} were so already)" if same else ""
     click.echo(f"{', '.join(dict.fromkeys(subjects))}: {what}{known}; {_SENT}")
 
 
-def _iso(moment: int | None) -> str:
+def iso(moment: int | None) -> str:
     """Unix seconds as people write a time."""
     return f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%dT%H:%M:%SZ}" if moment is not None else ""

@@ -1,6 +1,7 @@
 """People from a CSV file as schools have them: Chinese or English headers, UTF-8 or GB18030.
 
 An empty cell says nothing: what central knows of that person stays. Every line that cannot be taken is named.
+Groups may stand in several columns (a department, a class): together they are the person's groups.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,6 +20,7 @@ from config.errors import SettingsError
 from sync.central.people import Entry
 from terminal.codes import from_compressed
 from terminal.person import SUBJECT, PersonKind, Status
+from terminal.policy.values import NAME_PATTERN
 
 _HEADERS = {
     "sub": ("sub", "subject", "id", "number", "学号", "工号", "编号", "学工号", "人员编号"),
@@ -28,6 +30,7 @@ _HEADERS = {
     "from": ("from", "valid_from", "生效日期", "开始日期", "有效期起"),
     "until": ("until", "valid_until", "失效日期", "截止日期", "有效期至", "有效期止"),
     "key": ("key", "phone_key", "公钥", "手机公钥"),
+    "groups": ("groups", "group", "班级", "组", "部门"),
 }
 _COLUMNS = {header: column for column, headers in _HEADERS.items() for header in headers}
 _NEEDED = ("kind", "name", "sub")
@@ -41,9 +44,11 @@ _KINDS = {
     "外包人员": PersonKind.WORKER,
     "访客": PersonKind.VISITOR,
 }
-_STATUSES = {"正常": Status.ACTIVE, "停用": Status.SUSPENDED, "注销": Status.REVOKED}
+_STATUSES = {"正常": Status.ACTIVE, "停用": Status.SUSPENDED, "隔离": Status.ISOLATED, "注销": Status.REVOKED}
 _DATE = re.compile(r"(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})日?")
 _UNDECODED = re.compile("[\ud800-\udfff]")  # what surrogateescape makes of a byte that is no text
+_SEPARATORS = re.compile(r"[;；、|]")
+_GROUP = re.compile(NAME_PATTERN)
 _MAX_NAME = 100  # characters
 _EVERY = 5000  # lines between two reports of progress
 
@@ -143,14 +148,14 @@ def _whole(row: list[str], fault: str, encoding: str) -> list[str]:
     return row
 
 
-def parse_time(text: str, *, end: bool) -> int:
-    """A UTC date or a timestamp with its zone as Unix seconds; a date that is an `end` counts to its end.
+def parse_time(text: str, *, end: bool, zone: tzinfo = UTC) -> int:
+    """A date or a timestamp with its zone as Unix seconds; a date that is an `end` counts to its end.
 
-    Raises: ValueError.
+    zone: where the date is one. Raises: ValueError.
     """
     try:
         if match := _DATE.fullmatch(text):
-            day = datetime(*(int(part) for part in match.groups()), tzinfo=UTC)  # type: ignore[arg-type,misc]
+            day = datetime(*(int(part) for part in match.groups()), tzinfo=zone)  # type: ignore[arg-type,misc]
             return int((day + timedelta(days=1) if end else day).timestamp())
         moment = datetime.fromisoformat(text)
     except (ValueError, OverflowError) as error:
@@ -165,28 +170,39 @@ def _delimiter(text: str) -> str:
     return max(",\t;", key=header.count)
 
 
-def _columns(header: Sequence[str], path: Path) -> Mapping[str, int]:
-    """Where each column that we know is."""
-    found: dict[str, int] = {}
+def parse_groups(text: str) -> tuple[str, ...]:
+    """The names of groups in `text`, separated by ; or 、 or |. Raises: ValueError naming the bad one."""
+    names = tuple(dict.fromkeys(name.strip() for name in _SEPARATORS.split(text) if name.strip()))
+    for name in names:
+        if not _GROUP.match(name):
+            raise ValueError(
+                f"{name!r:.80} is not allowed: the policy's name of a group, lower-case letters, digits "
+                "and -, several separated by ;"
+            )
+    return names
+
+
+def _columns(header: Sequence[str], path: Path) -> Mapping[str, tuple[int, ...]]:
+    """Where each column that we know is; only groups may have several."""
+    found: dict[str, tuple[int, ...]] = {}
     for index, cell in enumerate(header):
         column = _COLUMNS.get(cell.strip().lower())
         if column is None:
             continue
-        if column in found:
+        if column in found and column != "groups":
             raise SettingsError(
-                [f"{path}:1: {header[found[column]]} and {cell} are both the column {column}"]
+                [f"{path}:1: {header[found[column][0]]} and {cell} are both the column {column}"]
             )
-        found[column] = index
+        found[column] = (*found.get(column, ()), index)
     missing = [column for column in _NEEDED if column not in found]
     if missing:
         raise SettingsError([f"{path}:1: column {', '.join(missing)} is missing"])
     return found
 
 
-def _entry(row: Sequence[str], columns: Mapping[str, int]) -> Entry:
+def _entry(row: Sequence[str], columns: Mapping[str, tuple[int, ...]]) -> Entry:
     def cell(column: str) -> str:
-        index = columns.get(column, len(row))
-        return row[index].strip() if index < len(row) else ""
+        return ";".join(row[at].strip() for at in columns.get(column, ()) if at < len(row))
 
     subject, name = cell("sub"), unicodedata.normalize("NFC", cell("name"))
     if not SUBJECT.fullmatch(subject):
@@ -208,7 +224,15 @@ def _entry(row: Sequence[str], columns: Mapping[str, int]) -> Entry:
         _key(cell("key")),
         valid_from,
         valid_until,
+        _groups(cell("groups")),
     )
+
+
+def _groups(text: str) -> tuple[str, ...] | None:
+    try:
+        return parse_groups(text) or None
+    except ValueError as error:
+        raise ValueError(f"groups: {error}") from error
 
 
 def _time(column: str, text: str) -> int | None:

@@ -10,6 +10,7 @@ import click
 
 from sync.central.options import site_option
 from sync.central.people_cli import PEOPLE_COMMANDS
+from sync.central.reports_cli import REPORT_COMMANDS
 from sync.central.root_cli import root
 
 _QUIET = 2.0  # seconds; what takes longer says how far it is
@@ -27,7 +28,7 @@ def roster() -> None:
     """
 
 
-for _command in (*PEOPLE_COMMANDS, root):
+for _command in (*PEOPLE_COMMANDS, *REPORT_COMMANDS, root):
     roster.add_command(_command)
 
 
@@ -40,14 +41,15 @@ def import_people(directory: Path, people_csv: Path, partial: bool, reinstate: b
     """Add or change people from a CSV file in UTF-8 or GB18030.
 
     Columns: sub (学号, 工号), name (姓名), kind (类别: student, staff, worker, visitor), and, if wanted,
-    status (状态), from, until (生效日期, 失效日期: UTC, both days included), key. An empty cell leaves what
-    is known as it is. Ends with status 1 when a line was bad.
+    status (状态), from, until (生效日期, 失效日期: UTC, both days included), key, groups (班级, 组, 部门: the
+    policy's names, several separated by ; or 、 or |). An empty cell leaves what is known as it is. Ends
+    with status 1 when a line was bad.
 
     \b
     Example:
       campusgate roster import people.csv
-      sub,name,kind,until
-      S20240001,张伟,student,2028-07-31
+      sub,name,kind,until,groups
+      S20240001,张伟,student,2028-07-31,cs-2024-1;chess-club
     """
     from config.errors import SettingsError
     from sync.central.people_csv import read_people
@@ -69,9 +71,13 @@ def import_people(directory: Path, people_csv: Path, partial: bool, reinstate: b
         f"{taken.changed} changed, {taken.unchanged} as they were; "
         "`campusgate roster publish` sends them to the terminals"
     )
-    if taken.still_revoked:
-        some = ", ".join(taken.still_revoked[:10]) + (", ..." if len(taken.still_revoked) > 10 else "")
-        click.echo(f"{len(taken.still_revoked)} stay revoked ({some}); --reinstate takes them back")
+    for what, still, how in (
+        ("revoked", taken.still_revoked, "--reinstate takes them back"),
+        ("isolated", taken.still_isolated, "`campusgate roster resume` lets them in again"),
+    ):
+        if still:
+            some = ", ".join(still[:10]) + (", ..." if len(still) > 10 else "")
+            click.echo(f"{len(still)} stay {what} ({some}); {how}")
     if read.problems:
         click.echo("\n".join(read.problems), err=True)
         click.echo(f"campusgate: {people_csv}: {len(read.problems)} bad lines were left out", err=True)
@@ -98,6 +104,8 @@ def publish(directory: Path) -> None:
         version = site.publish(store)
     finally:
         store.close()
+    for warning in site.policy_file().warnings:
+        click.echo(warning, err=True)
     click.echo(f"version {version} is published")
 
 

@@ -106,7 +106,16 @@ def test_every_verb_has_help_with_an_example() -> None:
 def test_a_database_of_the_first_version_is_brought_up_to_date(site: Site) -> None:
     put(site, student("S1"))
     with sqlite3.connect(site.directory / "central.db") as old:
-        for table in ("person_validity", "claim", "device_trust", "person_change", "meta"):
+        for table in (
+            "person_group",
+            "person_absence",
+            "person_declaration",
+            "person_validity",
+            "claim",
+            "device_trust",
+            "person_change",
+            "meta",
+        ):
             old.execute(f"drop table {table}")
     old.close()
     with opened(site) as store:
