@@ -33,6 +33,10 @@ bench-scan: setup ## our scanner beside zxing-cpp, pyzbar and OpenCV: read rate,
 bench-roster: setup ## the roster at 10,000 to 1,000,000 people beside a signed SQLite and JSON file; JSON in bench-out/
 	$(bin)/python -m tests.bench.roster $(ARGS)
 
+.PHONY: bench-decide
+bench-decide: setup ## one decision with the sample campus beside one ES256 verification; JSON in bench-out/
+	$(bin)/python -m tests.bench.decide $(ARGS)
+
 .PHONY: fuzz-scan
 fuzz-scan: setup ## ten minutes of made-up frames and payloads against the scanner; ARGS='--seconds 60'
 	$(bin)/python -m tests.terminal.fuzz_scanner $(ARGS)
