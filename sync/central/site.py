@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import secrets
@@ -131,25 +132,39 @@ class Site:
 
         A few changed people travel alone; anything else is published in full, and so is every day's first.
         Every hour without news is signed too: terminals tell by it that they are not kept in the past.
-        Raises: as `publish`.
+        A policy that is wrong is not published, but whoever is suspended or isolated meanwhile travels all the
+        same. Raises: as `publish`.
         """
+        try:
+            return self._publish_changes(store)
+        except SettingsError:
+            number, subjects = store.roster.unpublished()
+            if 0 < len(subjects) <= _FEW:
+                with contextlib.suppress(PublishError):
+                    self._send_recent(store, number, subjects, None)
+            raise
+
+    def _publish_changes(self, store: Store) -> int | None:
         number, subjects = store.roster.unpublished()
         if store.note(_PUBLISHED) != self._fingerprint() or len(subjects) > _FEW:
             return self.publish(store)
         hour = f"{datetime.now(UTC):%Y-%m-%dT%H}"
         if not subjects and store.note(_HOUR) == hour:
             return None
-        known = {subject: store.person(subject) for subject in subjects}
-        policy = self.policy()
         try:
-            version = self.repository.publish_recent(
-                [_current(person, policy) for person in known.values() if person],
-                [subject for subject, person in known.items() if person is None],
-            )
+            version = self._send_recent(store, number, subjects, self.policy())
         except PublishError:
             return self.publish(store)  # too many by now, or the key for recent changes is new
-        store.roster.published(number)
         store.set_note(_HOUR, hour)
+        return version
+
+    def _send_recent(self, store: Store, number: int, subjects: list[str], policy: Policy | None) -> int:
+        known = {subject: store.person(subject) for subject in subjects}
+        version = self.repository.publish_recent(
+            [_current(person, policy) for person in known.values() if person],
+            [subject for subject, person in known.items() if person is None],
+        )
+        store.roster.published(number)
         return version
 
     def _fingerprint(self) -> str:
@@ -169,7 +184,7 @@ class Site:
             ) from error
 
 
-def _current(person: Person, policy: Policy) -> Person:
-    """`person` as terminals need them today."""
+def _current(person: Person, policy: Policy | None) -> Person:
+    """`person` as terminals need them today; without a policy, nobody knows which day it is there."""
     now = time.time()
-    return current(person, now=now, today=policy.calendar.date_of(int(now)))
+    return current(person, now=now, today=policy.calendar.date_of(int(now)) if policy else "")

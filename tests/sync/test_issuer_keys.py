@@ -70,7 +70,7 @@ def test_only_what_changed_is_published(campus: Campus) -> None:
         good(site, "central", "rotate-issuer")
         assert site.publish_changes(store) == first + 1
         policy = site.directory / "policy.toml"
-        policy.write_text(policy.read_text("utf-8").replace("373", "374"), "utf-8")
+        policy.write_text(policy.read_text("utf-8").replace("37.3", "37.4"), "utf-8")
         assert site.publish_changes(store) == first + 2
         assert site.publish_changes(store) is None
 
@@ -134,7 +134,7 @@ def test_the_publisher_survives_a_broken_policy_and_says_it_once(
     time.sleep(0.3)
     assert caplog.text.count("nothing is published") == 1
     with caplog.at_level("INFO"):
-        policy.write_text(text.replace("373", "375"), "utf-8")
+        policy.write_text(text.replace("37.3", "37.5"), "utf-8")
         wait_for(lambda: "is published" in caplog.text.replace("nothing is published", ""))
 
 

@@ -10,7 +10,7 @@ from config.errors import SettingsError
 from sync.central.policy_file import read_policy
 from sync.central.site import Site
 from terminal.policy import Policy
-from tests.sync.office import good, opened, refused
+from tests.sync.office import good, opened, put, refused, student
 from tests.sync.policies import GOOD, LESSON, after, read, wrong
 
 
@@ -172,3 +172,19 @@ def test_a_change_of_an_included_file_is_published_by_central_itself(site: Site)
         assert site.publish_changes(store) is not None
     published = list((site.directory / "tuf" / "targets").glob("*.policy.json"))
     assert any("cs" in Policy.model_validate_json(each.read_bytes()).groups for each in published)
+
+
+def test_a_policy_that_is_being_edited_holds_up_nobodys_suspension(site: Site) -> None:
+    put(site, student("S1"))
+    file = site.directory / "policy.toml"
+    with opened(site) as store:
+        version = site.publish(store)
+        file.write_text(file.read_text("utf-8") + "half a li", "utf-8")
+        good(site, "roster", "suspend", "S1")
+        with pytest.raises(SettingsError, match="is not TOML"):
+            site.publish_changes(store)
+        assert store.roster.unpublished()[1] == []
+    (overlay,) = (site.directory / "tuf" / "targets" / "recent").iterdir()
+    assert b'"status":"suspended"' in overlay.read_bytes()
+    timestamps = (site.directory / "tuf" / "metadata" / "timestamp.json").read_text("utf-8")
+    assert f'"version": {version + 1}' in timestamps or f'"version":{version + 1}' in timestamps
