@@ -132,8 +132,8 @@ class Site:
 
         A few changed people travel alone; anything else is published in full, and so is every day's first.
         Every hour without news is signed too: terminals tell by it that they are not kept in the past.
-        A policy that is wrong is not published, but whoever is suspended or isolated meanwhile travels all the
-        same. Raises: as `publish`.
+        A policy that is wrong is not published, but whoever is suspended or isolated meanwhile travels all
+        the same. Raises: as `publish`.
         """
         try:
             return self._publish_changes(store)
