@@ -1,6 +1,6 @@
 """The day's health declaration (R4, R19, R21): what a person says of their own health. It decides nothing.
 
-It arrives in a personal code, or from central in the person's roster line; both have the same three values.
+It arrives in a personal code; of one that central has, a roster line says only whether the person is well.
 """
 
 from __future__ import annotations
@@ -8,6 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntFlag
 from typing import Any
+
+FEVER = 373
+"""Tenths of a degree Celsius from which a declared temperature is of concern."""
 
 
 class Symptom(IntFlag):
@@ -28,6 +31,12 @@ class Declaration:
     symptoms: Symptom
     contact: bool
 
+    @property
+    def well(self) -> bool:
+        """Whether nothing in it is of concern: no symptom, no contact, no temperature from 37.3 °C."""
+        fever = self.decidegrees is not None and self.decidegrees >= FEVER
+        return not (self.symptoms or self.contact or fever)
+
     def __str__(self) -> str:
         """What was declared, such as "36.4 °C, cough, contact", or "well"."""
         heat = self.decidegrees
@@ -36,12 +45,12 @@ class Declaration:
         return ", ".join([*said, *(["contact"] if self.contact else [])]) or "well"
 
     def to_list(self) -> list[Any]:
-        """The declaration as codes and roster lines carry it."""
+        """The declaration as codes carry it."""
         return [self.decidegrees, int(self.symptoms), self.contact]
 
     @classmethod
     def from_list(cls, value: Any) -> Declaration:
-        """The declaration in a claim or a roster line. Raises: ValueError, TypeError when it is malformed."""
+        """The declaration in a claim. Raises: ValueError, TypeError when it is malformed."""
         temperature, symptoms, contact = value
         if temperature is not None and (type(temperature) is not int or not 300 <= temperature <= 450):
             raise ValueError("declared temperature is not in tenths of a degree")

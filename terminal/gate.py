@@ -29,6 +29,7 @@ from terminal.reasons import Notice, Reason, Verdict
 from terminal.records import Record, ViolationRecord
 from terminal.roster import Roster, RosterRefused
 from terminal.roster_shelf import RosterShelf
+from terminal.rules.health import declared_well
 from terminal.scanner import Sighting
 from terminal.situation import Registration
 
@@ -205,7 +206,7 @@ class Gate:
             claimed_subject=look.claimed_subject,
             code=situation.code,
             reading=situation.reading,
-            central_declared=person.declared.declaration if person and person.declared else None,
+            central_well=declared_well(situation, look.policy),
             attendant=situation.registration.attendant.subject if situation.registration else "",
         )
         note(self._thermal, situation.reading)

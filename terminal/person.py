@@ -62,10 +62,20 @@ class Absence:
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """A health declaration that central has of the person. day: the school's date, such as "2026-11-24"."""
+    """A health declaration that central has of the person. day: the school's date, such as "2026-11-24".
+
+    declaration: at central alone. A roster line says only `well`: whoever steals a terminal, or reads the
+    static files, learns of no symptom.
+    """
 
     day: str
-    declaration: Declaration
+    declaration: Declaration | None = None
+    told_well: bool = True
+
+    @property
+    def well(self) -> bool:
+        """Whether the person was declared well."""
+        return self.declaration.well if self.declaration else self.told_well
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +116,7 @@ class Person:
         if self.absences:
             document["absent"] = [[one.start, one.end, one.make_up_until] for one in self.absences]
         if self.declared:
-            document["declared"] = [self.declared.day, *self.declared.declaration.to_list()]
+            document["declared"] = [self.declared.day, self.declared.well]
         return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
 
     @classmethod
@@ -163,8 +173,10 @@ def _absence(*times: Any) -> Absence:
 def _declared(value: Any) -> Declared | None:
     if value is None:
         return None
-    day, *declaration = value
-    return Declared(date.fromisoformat(day).isoformat(), Declaration.from_list(declaration))
+    day, well = value
+    if type(well) is not bool:
+        raise ValueError("declared is not a day and whether the person is well")
+    return Declared(date.fromisoformat(day).isoformat(), told_well=well)
 
 
 def shown(name: str, how: NameDisplay) -> str:

@@ -43,7 +43,7 @@ class Record:
     """One scan or manual registration and its outcome. identity: unique for it. happened_at: aware, UTC.
 
     claimed_subject: whom the code named; verified only if `code` is there or an attendant vouched.
-    central_declared: what central had said of the person's health that day. attendant: who registered the
+    central_well: whether central had the person declared well that day. attendant: who registered the
     person by hand, "" for a scan.
     """
 
@@ -57,7 +57,7 @@ class Record:
     claimed_subject: str = ""
     code: Code | None = None
     reading: Reading | None = None
-    central_declared: Declaration | None = None
+    central_well: bool | None = None
     attendant: str = ""
 
     @property
@@ -88,9 +88,10 @@ class Record:
                 document["code"]["skew"] = self.skew
             if self.code.audience:
                 document["code"]["audience"] = self.code.audience
-        sources = (("code", self.code.declaration if self.code else None), ("central", self.central_declared))
-        if declared := [_declared(source, one) for source, one in sources if one]:
-            document["declared"] = declared
+        if self.code and self.code.declaration:
+            document["declared"] = [_declared(self.code.declaration)]
+        if self.central_well is not None:
+            document.setdefault("declared", []).append({"source": "central", "well": self.central_well})
         if self.reading:
             document["thermal"] = _thermal(self.reading)
         if self.decision.marks:
@@ -132,9 +133,9 @@ class ViolationRecord:
 AnyRecord = Record | ViolationRecord
 
 
-def _declared(source: str, declaration: Declaration) -> dict[str, Any]:
+def _declared(declaration: Declaration) -> dict[str, Any]:
     return {
-        "source": source,
+        "source": "code",
         "celsius": degrees(declaration.decidegrees),
         "symptoms": [str(symptom.name).lower() for symptom in declaration.symptoms],
         "contact": declaration.contact,

@@ -91,7 +91,8 @@ def write_details(db: sa.Connection, people: Sequence[Person]) -> None:
 
 
 def _declaration(subject: str, declared: Declared) -> dict[str, Any]:
-    said = declared.declaration
+    # Somebody told only that the person is well, or not, knows no more than that.
+    said = declared.declaration or Declaration(None, Symptom(0) if declared.well else Symptom.OTHER, False)
     return {
         "subject": subject,
         "day": declared.day,

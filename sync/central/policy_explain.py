@@ -142,7 +142,7 @@ def _who(told: Explained) -> str:
     inside = f" (part of {', '.join(above)})" if above else ""
     parts = [person.subject, masked(person.name), f"{person.status} {person.kind}", f"{groups}{inside}"]
     if person.declared:
-        parts.append(f"declared for {person.declared.day}: {person.declared.declaration}")
+        parts.append(f"declared for {person.declared.day}: {'well' if person.declared.well else 'unwell'}")
     return ", ".join(part for part in parts if part)
 
 

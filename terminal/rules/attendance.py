@@ -75,18 +75,24 @@ def guests(scene: Scene) -> Iterator[Finding]:
             yield refused(EVENT, Reason.EVENT_FULL, f"{name}: {inside} of {event.capacity} are inside")
 
 
+def leaves(scene: Scene) -> bool:
+    """Whether the scan signs out of an event: whoever leaves does not come in again."""
+    return any(
+        event.sign_out and _invited(event, scene) and _inside_since(scene, name) is not None
+        for name, event in _events(scene).items()
+    )
+
+
 def signed_in(scene: Scene) -> Iterator[Finding]:
     """Sign in to an event, or out of it."""
-    now = int(scene.situation.now.timestamp())
     for name, event in _events(scene).items():
         if not _invited(event, scene):
             continue
-        since = scene.marked(MarkKind.SIGN_IN, name)
-        if since is None:
+        if scene.marked(MarkKind.SIGN_IN, name) is None:
             ends = int(event.end.replace(tzinfo=scene.policy.calendar.zone).timestamp())
             mark = Mark(MarkKind.SIGN_IN, name, keep_until=ends + DAY)
             yield Finding(EVENT, f"{name}: signed in", mark=mark)
-        elif event.sign_out and now - since >= _AGAIN:
+        elif event.sign_out and _inside_since(scene, name) is not None:
             mark = Mark(MarkKind.SIGN_OUT, name, replaces=MarkKind.SIGN_IN)
             yield Finding(EVENT, f"{name}: signed out", mark=mark)
         else:
@@ -144,6 +150,12 @@ def _events(scene: Scene) -> dict[str, Event]:
         for name, event in scene.policy.events.items()
         if event.place == scene.situation.place and event.at(scene.local)
     }
+
+
+def _inside_since(scene: Scene, name: str) -> int | None:
+    """When the person signed in to an event, if it is long enough ago to sign out."""
+    since = scene.marked(MarkKind.SIGN_IN, name)
+    return since if since is not None and int(scene.situation.now.timestamp()) - since >= _AGAIN else None
 
 
 def _invited(event: Event, scene: Scene) -> bool:

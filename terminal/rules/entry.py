@@ -8,6 +8,7 @@ from terminal.findings import Finding, Mark, MarkKind, Violation, ViolationKind,
 from terminal.person import PersonKind
 from terminal.policy import Permit
 from terminal.reasons import Notice, Reason
+from terminal.rules.attendance import leaves
 from terminal.rules.days import end_of_day
 from terminal.situation import Scene
 
@@ -51,7 +52,8 @@ def passback(scene: Scene) -> Iterator[Finding]:
     if mode == "off":
         return
     now = int(scene.situation.now.timestamp())
-    if since is None or scene.situation.registration or not _inside(scene, since, now):
+    settled = scene.situation.registration or leaves(scene)
+    if since is None or settled or not _inside(scene, since, now):
         yield Finding(PASSBACK, "the person is not taken to be inside")
         return
     violation = Violation(ViolationKind.PASSBACK, {"inside_since": since})
@@ -69,8 +71,13 @@ def _inside(scene: Scene, since: int, now: int) -> bool:
 
 
 def entered(scene: Scene) -> Iterator[Finding]:
-    """Remember that the person came in, where that matters."""
+    """Remember that the person came in, or went out, where that matters."""
     if scene.place.anti_passback == "off":
+        return
+    if leaves(scene):
+        yield Finding(
+            PASSBACK, "the person leaves", mark=Mark(MarkKind.ENTRY, INSIDE, replaces=MarkKind.ENTRY)
+        )
         return
     now = int(scene.situation.now.timestamp())
     timed = scene.place.anti_passback == "timed"

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from hw.thermal import ThermalState, degrees
 from terminal.declaration import Declaration, Symptom
 from terminal.findings import Finding, Violation, ViolationKind, judged
+from terminal.policy import Policy
 from terminal.reasons import Notice, Reason
-from terminal.situation import Scene
+from terminal.situation import Scene, Situation
 
 MEASURED = "R17 temperature"
 DECLARED = "R4 declaration"
@@ -16,13 +17,13 @@ MISMATCH = "R33b mismatch"
 _REASONS = {ThermalState.TOO_FAR: Reason.THERMAL_TOO_FAR, ThermalState.OK: Reason.THERMAL_TOO_BRIEF}
 
 
-def declarations(scene: Scene) -> Iterator[tuple[str, Declaration]]:
-    """The day's declarations with their source: the code's, and central's if it is of this very day."""
-    code, person = scene.situation.code, scene.situation.person
-    if code and code.declaration:
-        yield "code", code.declaration
-    if person and person.declared and scene.local and person.declared.day == scene.local.date().isoformat():
-        yield "central", person.declared.declaration
+def declared_well(situation: Situation, policy: Policy | None) -> bool | None:
+    """Whether central has the person declared well for this very day; None when it has nothing of it."""
+    person = situation.person
+    if policy is None or person is None or person.declared is None or not situation.clock_trusted:
+        return None
+    today = policy.calendar.local(situation.now).date().isoformat()
+    return person.declared.well if person.declared.day == today else None
 
 
 def temperature(scene: Scene) -> Iterator[Finding]:
@@ -45,46 +46,63 @@ def temperature(scene: Scene) -> Iterator[Finding]:
 
 def declared(scene: Scene) -> Iterator[Finding]:
     """Declared fever, symptoms or contact, and no declaration where one is needed."""
-    terms, found = scene.policy.health, list(declarations(scene))
-    if not found and scene.place.declaration:
+    terms, code = scene.policy.health, scene.situation.code
+    shown, well = code.declaration if code else None, declared_well(scene.situation, scene.policy)
+    if shown is None and well is None and scene.place.declaration:
         if scene.situation.registration:
             said = "no declaration of this day; an attendant vouches"
             yield Finding(DECLARED, said, notice=Notice.UNDECLARED)
         else:
             said = "no declaration of this day"
             yield judged(DECLARED, terms.undeclared, Reason.HEALTH_UNDECLARED, said)
-    for source, declaration in found:
-        heat, symptoms = declaration.decidegrees, declaration.symptoms
-        if heat is not None and heat >= scene.policy.thermal.fever:
-            said = f"{degrees(heat)} °C declared ({source})"
-            yield judged(DECLARED, scene.policy.thermal.at_fever, Reason.HEALTH_FEVER, said)
-        if symptoms:
-            said = f"{', '.join(str(one.name).lower() for one in symptoms)} declared ({source})"
-            consequence = terms.at_breathing if Symptom.BREATHING in symptoms else terms.at_symptoms
-            yield judged("R19 symptoms", consequence, Reason.HEALTH_DECLARED, said)
-        if declaration.contact:
-            yield judged(
-                "R21 contact", terms.at_contact, Reason.HEALTH_CONTACT, f"contact declared ({source})"
-            )
-        if not symptoms and not declaration.contact:
-            yield Finding(DECLARED, f"declared in good health ({source})")
+    if shown is not None:
+        yield from _shown(scene, shown)
+    if well:
+        yield Finding(DECLARED, "declared well (central)")
+    elif well is False:
+        yield judged(DECLARED, terms.at_symptoms, Reason.HEALTH_DECLARED, "declared unwell (central)")
+
+
+def _shown(scene: Scene, declaration: Declaration) -> Iterator[Finding]:
+    """What the declaration in the code leads to."""
+    terms, heat, symptoms = scene.policy.health, declaration.decidegrees, declaration.symptoms
+    if heat is not None and heat >= scene.policy.thermal.fever:
+        yield judged(
+            DECLARED, scene.policy.thermal.at_fever, Reason.HEALTH_FEVER, f"{degrees(heat)} °C declared"
+        )
+    if symptoms:
+        said = f"{', '.join(str(one.name).lower() for one in symptoms)} declared"
+        consequence = terms.at_breathing if Symptom.BREATHING in symptoms else terms.at_symptoms
+        yield judged("R19 symptoms", consequence, Reason.HEALTH_DECLARED, said)
+    if declaration.contact:
+        yield judged("R21 contact", terms.at_contact, Reason.HEALTH_CONTACT, "contact declared")
+    if not symptoms and not declaration.contact:
+        yield Finding(DECLARED, "neither symptoms nor contact declared")
 
 
 def mismatch(scene: Scene) -> Iterator[Finding]:
     """Declared and measured temperature differ by more than the policy allows, or only one is a fever."""
-    measured, fever = scene.situation.reading.decidegrees, scene.policy.thermal.fever
+    measured, fever, code = (
+        scene.situation.reading.decidegrees,
+        scene.policy.thermal.fever,
+        scene.situation.code,
+    )
     if measured is None:
         return
-    for source, declaration in declarations(scene):
-        heat = declaration.decidegrees
-        hidden = (
-            measured >= fever and Symptom.FEVER not in declaration.symptoms and (heat is None or heat < fever)
-        )
+    if code and (said := code.declaration):
+        heat = said.decidegrees
+        hidden = measured >= fever and Symptom.FEVER not in said.symptoms and (heat is None or heat < fever)
         if hidden or (heat is not None and abs(heat - measured) > scene.policy.health.mismatch):
-            evidence = {"source": source, "declared": degrees(heat), "measured": degrees(measured)}
-            yield Finding(
-                MISMATCH,
-                f"{degrees(heat) or 'no temperature'} declared ({source}), {degrees(measured)} °C measured",
-                notice=Notice.MISMATCH,
-                violation=Violation(ViolationKind.FALSE_REPORT, evidence),
-            )
+            yield _false_report("code", degrees(heat) or "no temperature", degrees(measured))
+    if measured >= fever and declared_well(scene.situation, scene.policy):
+        yield _false_report("central", "well", degrees(measured))
+
+
+def _false_report(source: str, declared_as: str, measured: str) -> Finding:
+    evidence: dict[str, str | int] = {"source": source, "declared": declared_as, "measured": measured}
+    return Finding(
+        MISMATCH,
+        f"{declared_as} declared ({source}), {measured} °C measured",
+        notice=Notice.MISMATCH,
+        violation=Violation(ViolationKind.FALSE_REPORT, evidence),
+    )

@@ -149,7 +149,10 @@ def test_what_central_knows_of_the_day_counts_and_both_sources_are_recorded(open
     rig = open_rig(replace(PEOPLE["S1"], declared=told), declaration=True)
     answer = rig.show(personal_code(PHONES["S1"], "S1", AT, Declaration(366, Symptom(0), contact=False)))
     assert (answer.decision.verdict, answer.decision.reasons) == (Verdict.REFER, (Reason.HEALTH_DECLARED,))
-    assert [one["source"] for one in rig.records()[0]["declared"]] == ["code", "central"]
+    assert rig.records()[0]["declared"] == [
+        {"source": "code", "celsius": "36.6", "symptoms": [], "contact": False},
+        {"source": "central", "well": False},
+    ]
     assert rig.show(code_of("S10")).decision.reasons == (Reason.HEALTH_UNDECLARED,)
 
 
@@ -328,3 +331,18 @@ def test_a_terminal_without_a_switch_has_nothing_to_watch() -> None:
     case.watch(0.0, lambda _: pytest.fail("nothing was opened"))
     assert not case.open
     case.close()
+
+
+def test_hard_anti_passback_lets_out_of_an_event_who_signs_out_and_in_again(open_rig: Open) -> None:
+    gala = {
+        "name_zh": "晚会", "name_en": "Gala", "place": "north-gate", "sign_out": True, "people": ["S1"],
+        "from": f"{NOW - timedelta(hours=1):%Y-%m-%dT%H:%M:%S}",
+        "to": f"{NOW + timedelta(hours=1):%Y-%m-%dT%H:%M:%S}",
+    }  # fmt: skip
+    rig = open_rig(whole={"events": {"gala": gala}}, anti_passback="hard")
+    card = pass_of("S1", "card")
+    assert rig.show(card).decision.verdict is Verdict.ALLOW
+    assert rig.show(card).decision.reasons == (Reason.ENTRY_INSIDE,), "at once is no leaving"
+    rig.clock.wall += timedelta(minutes=2)
+    assert MarkKind.SIGN_OUT in kinds(rig.show(card))
+    assert MarkKind.SIGN_IN in kinds(rig.show(card)), "whoever left may come in again"

@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from terminal.person import SUBJECT, Person, PersonKind, Status, find_line, masked
+from terminal.declaration import Declaration, Symptom
+from terminal.person import SUBJECT, Absence, Declared, Person, PersonKind, Status, find_line, masked
+from terminal.policy.values import NAME_PATTERN
 
 SUBJECTS = st.from_regex(SUBJECT, fullmatch=True)
 NAMES = st.text(max_size=20, alphabet=st.characters(exclude_categories=["Cs"]))
@@ -19,6 +21,9 @@ PERSONS = st.builds(
     kind=st.sampled_from(PersonKind),
     status=st.sampled_from(Status),
     keys=st.lists(st.binary(min_size=33, max_size=33), max_size=3).map(tuple),
+    groups=st.lists(st.from_regex(NAME_PATTERN, fullmatch=True), max_size=3).map(tuple),
+    absences=st.lists(st.builds(Absence, *[st.integers(0, 2**40)] * 3), max_size=2).map(tuple),
+    declared=st.none() | st.builds(Declared, st.dates().map(str), told_well=st.booleans()),
 )
 
 
@@ -52,6 +57,27 @@ def test_what_stands_within_a_line_is_no_line() -> None:
 
 def test_a_line_that_was_cut_off_is_no_line() -> None:
     assert find_line(Person("S1", "张伟", PersonKind.STUDENT).to_line(), "S1") is None
+
+
+def test_a_line_says_of_a_declaration_only_whether_the_person_is_well() -> None:
+    ill = Declaration(385, Symptom.COUGH, contact=True)
+    person = Person("S1", "张伟", PersonKind.STUDENT, declared=Declared("2026-11-24", ill))
+    assert b'"declared":["2026-11-24",false]' in person.to_line()
+    assert Person.from_line(person.to_line()).declared == Declared("2026-11-24", told_well=False)
+
+
+@pytest.mark.parametrize(
+    ("declaration", "well"),
+    [
+        (Declaration(None, Symptom(0), contact=False), True),
+        (Declaration(372, Symptom(0), contact=False), True),
+        (Declaration(373, Symptom(0), contact=False), False),
+        (Declaration(365, Symptom.OTHER, contact=False), False),
+        (Declaration(365, Symptom(0), contact=True), False),
+    ],
+)
+def test_well_is_who_declares_nothing_of_concern(declaration: Declaration, well: bool) -> None:
+    assert Declared("2026-11-24", declaration).well is well
 
 
 GOOD = {"sub": "S1", "name": "张伟", "kind": "student", "status": "active", "keys": []}
