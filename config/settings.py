@@ -85,8 +85,13 @@ class SyncSettings(Table):
 class CameraSettings(Table):
     """Where frames come from."""
 
-    driver: str = Field("v4l2", description="v4l2, picamera2, video, folder, simulated, or a package's own")
-    device: int | str = Field(0, description="v4l2: number or path of the device, such as 0 or /dev/video0")
+    driver: str = Field(
+        "auto",
+        description="auto: picamera2 for a CSI camera, else v4l2. video, folder, simulated, a package's own",
+    )
+    device: int | str = Field(
+        0, description="its number, or for v4l2 the path of the device, such as /dev/video0"
+    )
     path: str | None = Field(None, description="video, folder, simulated: the file or directory to read")
     width: int = Field(1280, ge=160, le=7680, description="pixels")
     height: int = Field(720, ge=120, le=4320, description="pixels")

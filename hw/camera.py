@@ -62,6 +62,10 @@ def checked(image: Any, source: str) -> np.ndarray[Any, np.dtype[np.uint8]]:
     return image
 
 
-def described(settings: CameraSettings) -> str:
-    """A short name of the camera for status lines, such as "v4l2 0"."""
-    return f"{settings.driver} {settings.path or settings.device}"
+def described(settings: CameraSettings, taken: str = "") -> str:
+    """A short name of the camera for status lines, such as "v4l2 0".
+
+    taken: the driver that "auto" came to, if that is known.
+    """
+    driver = f"{settings.driver} ({taken})" if taken else settings.driver
+    return f"{driver} {settings.path or settings.device}"

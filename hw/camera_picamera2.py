@@ -1,8 +1,9 @@
 """A CSI camera through Picamera2 (libcamera), on Raspberry Pi OS.
 
-Picamera2 comes with the system (`sudo apt install python3-picamera2`), not from PyPI, and is loaded only when
-the settings name this driver. The luminance plane of YUV420 is all that scanning needs, so no colour is
-converted.
+Picamera2 comes with the system (`sudo apt install python3-picamera2`). The extra `campusgate[picamera2]`
+installs it from PyPI, but the system's libcamera and its Python module (python3-libcamera) are needed all the
+same. It is loaded only for the drivers picamera2 and auto. The luminance plane of YUV420 is all that scanning
+needs, so no colour is converted.
 """
 
 from __future__ import annotations
@@ -30,8 +31,9 @@ class Picamera2Camera:
             picamera2: Any = import_module("picamera2")
         except ImportError as error:
             raise CameraAbsent(
-                "picamera2 is not installed: sudo apt install python3-picamera2, and make the environment"
-                " with --system-site-packages"
+                f"picamera2 cannot be loaded ({error}): sudo apt install python3-picamera2, or with"
+                " python3-libcamera installed pip install 'campusgate[picamera2]'; libcamera comes from the"
+                " system alone, so make the environment with --system-site-packages"
             ) from error
         number = camera.device if isinstance(camera.device, int) else 0
         self._name = f"CSI camera {number}"
@@ -54,7 +56,7 @@ class Picamera2Camera:
         width, height = self._device.camera_configuration()["main"]["size"]
         self._width, self._height = int(width), int(height)
         changed = (self._width, self._height) != size
-        self.remarks = (
+        self.remarks: tuple[str, ...] = (
             (f"camera.width and height: asked for {size[0]}x{size[1]}, the camera gives {width}x{height}",)
             if changed
             else ()

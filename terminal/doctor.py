@@ -103,6 +103,7 @@ def _settings(path: Path) -> tuple[Settings | None, Finding]:
 
 def _camera(settings: Settings | None) -> Finding:
     from hw.camera import described, open_camera
+    from hw.camera_auto import AutoCamera
 
     nodes = sorted(str(node) for node in Path("/dev").glob("video*"))
     listed = ", ".join(nodes) or "no /dev/video*"
@@ -120,10 +121,11 @@ def _camera(settings: Settings | None) -> Finding:
         return Finding(
             "camera", Health.BAD, str(error), f"set camera.driver and camera.device; there is: {listed}"
         )
+    name = described(settings.camera, camera.taken if isinstance(camera, AutoCamera) else "")
     if frame is None:
-        return Finding("camera", Health.BAD, f"{described(settings.camera)}: opens but gives no picture")
+        return Finding("camera", Health.BAD, f"{name}: opens but gives no picture")
     height, width = frame.image.shape[:2]
-    found = f"{described(settings.camera)}: {width}x{height}"
+    found = f"{name}: {width}x{height}"
     if camera.remarks:
         return Finding("camera", Health.LACKING, found, "; ".join(camera.remarks))
     return Finding("camera", Health.GOOD, found)

@@ -150,7 +150,7 @@ def test_what_is_not_given_has_its_default() -> None:
     assert settings.central.url == "https://central.school.example"
     assert (settings.central.timeout, settings.central.ca) == (10.0, None)
     assert (settings.relay.pin, settings.relay.safe_state) == (17, "secure")
-    assert (settings.camera.driver, settings.thermal.driver) == ("v4l2", "none")
+    assert (settings.camera.driver, settings.thermal.driver) == ("auto", "none")
     assert settings.state == Path("/var/lib/campusgate")
     assert settings.socket("sync") == Path("/run/campusgate/sync.sock")
 

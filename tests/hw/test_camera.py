@@ -301,5 +301,6 @@ def test_anything_else_is_garbage_that_names_the_camera(image: object):
 
 
 def test_a_camera_is_described_by_driver_and_place(make_settings: MakeSettings):
-    assert described(make_settings().camera) == "v4l2 0"
+    assert described(make_settings().camera) == "auto 0"
+    assert described(make_settings().camera, "picamera2") == "auto (picamera2) 0"
     assert described(make_settings(camera={"driver": "video", "path": "a.avi"}).camera) == "video a.avi"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,6 +13,10 @@ import numpy as np
 import pytest
 
 from config.settings import Settings, parse_settings
+from hw import camera_auto as auto_module
+from hw import camera_v4l2 as v4l2_module
+from hw.camera import open_camera
+from hw.camera_auto import AutoCamera
 from hw.camera_picamera2 import Picamera2Camera
 from hw.camera_v4l2 import V4L2Camera
 from hw.errors import CameraAbsent, CameraGarbage
@@ -136,6 +141,11 @@ def test_a_size_that_counts_only_when_complete_is_not_remarked(tmp_path: Path, n
 class Picamera2:
     """Picamera2's interface over made-up planes, as its manual (chapters 4 and 6) describes it."""
 
+    # As libcamera names them on a Raspberry Pi 4: the CSI cameras first, then USB.
+    info: tuple[dict[str, Any], ...] = (
+        {"Model": "imx708", "Id": "/base/soc/i2c0mux/i2c@1/imx708@1a", "Num": 0},
+        {"Model": "C920", "Id": "/base/scb/pcie@7d500000/pci@0,0/usb@0,0-1.3:1.0-046d:0892", "Num": 1},
+    )
     gives: Any = None
     size: tuple[int, int] | None = None
 
@@ -143,6 +153,10 @@ class Picamera2:
         if number > 0:
             raise IndexError("list index out of range")
         self.running = False
+
+    @classmethod
+    def global_camera_info(cls) -> list[dict[str, Any]]:
+        return list(cls.info)
 
     def create_video_configuration(self, **wanted: Any) -> dict[str, Any]:
         return wanted
@@ -230,3 +244,84 @@ def test_no_csi_camera_and_no_picamera2_each_say_what_to_do(
     monkeypatch.setitem(sys.modules, "picamera2", None)
     with pytest.raises(CameraAbsent, match="apt install python3-picamera2"):
         Picamera2Camera(settings_for(tmp_path, 'driver = "picamera2"'))
+
+
+def auto(tmp_path: Path, camera: str = "") -> AutoCamera:
+    camera_ = open_camera(settings_for(tmp_path, camera))
+    assert isinstance(camera_, AutoCamera)
+    return camera_
+
+
+def test_a_csi_camera_is_taken_by_picamera2_without_a_setting(tmp_path: Path, csi: type[Picamera2]) -> None:
+    csi.gives = np.zeros((1080, 1280), np.uint8)
+    camera = auto(tmp_path)
+    assert (camera.taken, camera.recorded, camera.remarks) == ("picamera2", False, ())
+    frame = camera.read()
+    assert frame is not None
+    assert frame.image.shape == (720, 1280)
+    camera.close()
+    assert not camera._camera._device.running  # type: ignore[attr-defined]
+
+
+def test_a_csi_camera_that_picamera2_lists_without_numbers_is_taken(
+    tmp_path: Path, csi: type[Picamera2]
+) -> None:
+    csi.info = tuple({"Model": info["Model"], "Id": info["Id"]} for info in Picamera2.info)
+    assert auto(tmp_path).taken == "picamera2"
+
+
+@pytest.mark.parametrize("device", ["{node}", "1", "7"])
+def test_what_is_no_csi_camera_is_left_to_v4l2(
+    tmp_path: Path, node: Path, csi: type[Picamera2], monkeypatch: pytest.MonkeyPatch, device: str
+) -> None:
+    monkeypatch.setattr(auto_module, "V4L2Camera", partial(V4L2Camera, opener=Webcam()))
+    monkeypatch.setattr(v4l2_module, "Path", lambda _: node)
+    value = f'"{node}"' if device == "{node}" else device
+    assert auto(tmp_path, f"device = {value}").taken == "v4l2"
+
+
+@pytest.mark.parametrize("info", [(), Picamera2.info[1:]])
+def test_without_a_csi_camera_picamera2_is_not_used(
+    tmp_path: Path, csi: type[Picamera2], monkeypatch: pytest.MonkeyPatch, info: tuple[dict[str, Any], ...]
+) -> None:
+    csi.info = info
+    monkeypatch.setattr(v4l2_module, "Path", lambda _: tmp_path / "none")
+    with pytest.raises(CameraAbsent, match=r"none: no such camera; plug it in or set camera\.device$"):
+        auto(tmp_path)
+
+
+def test_picamera2_that_is_not_installed_is_not_mentioned(
+    tmp_path: Path, node: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(name: str) -> Any:
+        raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+    monkeypatch.setattr(auto_module, "import_module", missing)
+    monkeypatch.setattr(auto_module, "V4L2Camera", partial(V4L2Camera, opener=Webcam()))
+    monkeypatch.setattr(v4l2_module, "Path", lambda _: node)
+    camera = auto(tmp_path)
+    assert (camera.taken, camera.remarks) == ("v4l2", ())
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ModuleNotFoundError("No module named 'libcamera'", name="libcamera"),
+        ValueError("numpy.dtype size changed"),
+    ],
+)
+def test_picamera2_that_does_not_load_is_remarked_beside_v4l2(
+    tmp_path: Path, node: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def broken(_name: str) -> Any:
+        raise error
+
+    monkeypatch.setattr(auto_module, "import_module", broken)
+    with pytest.raises(CameraAbsent, match=rf"no such camera.*does not work: {error}"):
+        auto(tmp_path, "device = 97")
+    monkeypatch.setattr(auto_module, "V4L2Camera", partial(V4L2Camera, opener=Webcam()))
+    monkeypatch.setattr(v4l2_module, "Path", lambda _: node)
+    camera = auto(tmp_path)
+    assert (camera.taken, camera.remarks) == ("v4l2", (f"picamera2 is installed but does not work: {error}",))
+    assert camera.read() is not None
+    camera.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from hw.camera_auto import AutoCamera
 from hw.camera_files import FolderCamera, VideoCamera
 from hw.camera_simulated import SimulatedCamera
 from hw.camera_v4l2 import V4L2Camera
@@ -18,6 +19,7 @@ from hw.thermal_serial import SerialThermal
 @pytest.mark.parametrize(
     ("device", "name", "driver"),
     [
+        ("camera", "auto", AutoCamera),
         ("camera", "folder", FolderCamera),
         ("camera", "video", VideoCamera),
         ("camera", "v4l2", V4L2Camera),
@@ -37,7 +39,7 @@ def test_every_packaged_driver_is_found_by_its_name(device: str, name: str, driv
 def test_an_unknown_camera_is_told_which_there_are(name: str):
     with pytest.raises(UnknownDriver, match=rf"^camera\.driver: no driver '{name}' is installed") as told:
         load_driver("camera", name)
-    assert "folder, picamera2, simulated, v4l2, video" in str(told.value)
+    assert "auto, folder, picamera2, simulated, v4l2, video" in str(told.value)
 
 
 def test_an_unknown_sensor_is_told_which_there_are():

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from config.settings import Settings, load_settings
+from hw import camera_auto
 from hw.camera_simulated import SimulatedCamera, Stage
 from terminal import doctor as module
 from terminal.doctor import Finding, Health, doctor, examine
@@ -53,6 +55,24 @@ def test_what_the_camera_refuses_is_said(settings_file: Path, monkeypatch: pytes
     monkeypatch.setattr(SimulatedCamera, "remarks", (remark,))
     camera = found(settings_file)["camera"]
     assert (camera.health, camera.advice) == (Health.LACKING, remark)
+
+
+def test_which_camera_was_taken_is_said(settings_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Csi(SimulatedCamera):
+        remarks = ()
+
+        def __init__(self, settings: Settings) -> None:
+            super().__init__(settings.model_copy(update={"camera": simulated}))
+
+    stage = Stage(settings_file.parent / "stage.frames", (720, 1280))
+    stage.show(np.full((720, 1280, 3), 80, np.uint8))
+    simulated = load_settings(settings_file).camera
+    monkeypatch.setattr(camera_auto, "Picamera2Camera", Csi)
+    monkeypatch.setattr(camera_auto, "_csi_camera", lambda _: (True, ""))
+    text = re.sub(r"(?s)\[camera\].*?(?=\n\[|$)", "[camera]\n", settings_file.read_text("utf-8"))
+    other = settings_file.parent / "auto.toml"
+    other.write_text(text, "utf-8")
+    assert found(other)["camera"] == Finding("camera", Health.GOOD, "auto (picamera2) 0: 1280x720")
 
 
 def test_a_thermal_sensor_is_asked_what_it_sees(settings_file: Path) -> None:
