@@ -23,13 +23,17 @@ _DIRECTIONS = 12
 
 def deblurred(image: Grey) -> Iterator[Grey]:
     """`image` undone by each likely blur, the most likely first. One costs about two milliseconds."""
-    padded = np.fft.rfft2(image.astype(np.float32))
+    height, width = image.shape
+    # To sides that are quick to transform: those with a large prime factor cost two to three times as much.
+    sides = (cv2.getOptimalDFTSize(height), cv2.getOptimalDFTSize(width))
+    padded = cv2.copyMakeBorder(image, 0, sides[0] - height, 0, sides[1] - width, cv2.BORDER_REPLICATE)
+    spectrum = np.fft.rfft2(padded.astype(np.float32))
     angle = smeared_along(image)
     kernels = [motion(length, angle) for length in _LENGTHS] + [gaussian(2.0)]
     for kernel in kernels:
-        response = np.fft.rfft2(_centred(kernel, image.shape))
-        restored = np.fft.irfft2(padded * np.conj(response) / (np.abs(response) ** 2 + _NOISE), s=image.shape)
-        yield np.clip(restored, 0, 255).astype(np.uint8)
+        response = np.fft.rfft2(_centred(kernel, sides))
+        restored = np.fft.irfft2(spectrum * np.conj(response) / (np.abs(response) ** 2 + _NOISE), s=sides)
+        yield np.clip(restored[:height, :width], 0, 255).astype(np.uint8)
 
 
 def smeared_along(image: Grey) -> float:
