@@ -279,19 +279,25 @@ class Steps:
         """rungs: name, seconds, cost."""
         self.now, self.climbed = 0.0, list[str]()
         made = tuple(Rung(name, partial(self._climb, name, seconds), cost) for name, seconds, cost in rungs)
+
+        def clock() -> float:
+            return self.now
+
         monkeypatch.setattr(ladder_module, "RUNGS", made)
-        monkeypatch.setattr(ladder_module, "time", SimpleNamespace(perf_counter=lambda: self.now))
+        monkeypatch.setattr(ladder_module, "time", SimpleNamespace(perf_counter=clock, thread_time=clock))
 
     def _climb(self, name: str, seconds: float, _region: np.ndarray) -> Iterator[tuple[Symbol, ...]]:
         self.climbed.append(name)
         self.now += seconds
         yield ()
 
-    def taken(self, ladder: Ladder) -> tuple[float, list[str]]:
-        """Seconds and rungs of one climb in a budget of 33 ms."""
+    def taken(self, ladder: Ladder, *, looked: float = 0.0) -> tuple[float, list[str]]:
+        """Seconds, with a quick look that took `looked`, and rungs of one climb in a budget of 33 ms."""
         begun, self.climbed = self.now, []
+        self.now += looked
         image = np.zeros((50, 50), np.uint8)
-        assert ladder.climb(image, whole(image), seconds=0.033, rungs=9) == []
+        found = ladder.climb(image, whole(image), seconds=0.033, rungs=9, begun=begun, looked=looked)
+        assert found == []
         return self.now - begun, self.climbed
 
 
@@ -320,6 +326,43 @@ def test_a_rung_that_turns_out_to_take_too_long_does_so_once(monkeypatch: pytest
     ladder = Ladder()
     assert steps.taken(ladder)[1] == ["local", "surprise"]
     assert [steps.taken(ladder)[1] for _ in range(3)] == [["local"]] * 3
+
+
+def test_a_rung_not_measured_yet_is_believed_to_be_as_slow_as_it_ever_was(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    steps = Steps(monkeypatch, ("local", 0.002, 5), ("zbar", 0.016, 55), ("last", 0.002, 1.5))
+    ladder = Ladder()
+    assert [steps.taken(ladder)[1] for _ in range(2)] == [["local", "last"]] * 2
+
+
+def test_a_slow_quick_look_counts_and_a_hopeless_one_leaves_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    steps = Steps(monkeypatch, ("local", 0.008, 2), ("long", 0.026, 3), ("last", 0.001, 1.5))
+    assert steps.taken(Ladder(), looked=0.001) == (pytest.approx(0.035), ["local", "long"])
+    assert steps.taken(Ladder(), looked=0.017) == (pytest.approx(0.051), ["local", "long"])
+    assert steps.taken(Ladder(), looked=0.020) == (pytest.approx(0.054), ["local", "long"])
+    assert steps.taken(Ladder(), looked=0.025) == (pytest.approx(0.025), [])
+
+
+def test_what_a_rung_took_counts_for_that_view_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    steps = Steps(monkeypatch, ("local", 0.004, 1), ("surprise", 0.2, 1))
+    ladder = Ladder()
+    assert [steps.taken(ladder)[1] for _ in range(2)] == [["local", "surprise"], ["local"]]
+    ladder.forget()
+    assert steps.taken(ladder)[1] == ["local", "surprise"]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_no_climb_in_a_new_view_makes_two_frames_late(monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
+    """Rungs that never take more than their cost says, in views that make all of them slow or fast."""
+    rng = np.random.default_rng([11, seed])
+    looked = rng.uniform(0.0005, 0.04)
+    first = looked * rng.uniform(0.2, 5)
+    names = [(rung.name, first * rung.cost * rng.uniform(0.1, 1), rung.cost) for rung in RUNGS[1:]]
+    steps = Steps(monkeypatch, ("local", first, RUNGS[0].cost), *names)
+    ladder = Ladder()
+    for _ in range(12):
+        assert steps.taken(ladder, looked=looked)[0] <= 0.066 + 1e-9
 
 
 def test_something_like_a_code_is_found_where_it_is() -> None:
