@@ -83,7 +83,7 @@ class Gate:
     def handle(self, sighting: Sighting) -> Answer:
         """Decide on `sighting`, record it, open if it is allowed, and say what came of it. Never raises."""
         now = self._clock.now()
-        look, decision = self._decided(sighting.text, now)
+        look, decision = self._decided(sighting.text, now, decide)
         return self._conclude(sighting.frame.captured_at, now, look, decision)
 
     def register(self, subject: str, attendant: Person, begun_at: float) -> Answer:
@@ -92,7 +92,7 @@ class Gate:
         begun_at: monotonic seconds when it was asked for.
         """
         now = self._clock.now()
-        look, decision = self._decided(subject, now, attendant)
+        look, decision = self._decided(subject, now, decide, attendant)
         return self._conclude(begun_at, now, look, decision)
 
     def attendant(self, sighting: Sighting) -> Person | Answer:
@@ -101,7 +101,7 @@ class Gate:
         Their code is then used up, like one that was let in with. The gate does not move.
         """
         now = self._clock.now()
-        look, decision = self._decided(sighting.text, now, by=decide_attendant)
+        look, decision = self._decided(sighting.text, now, decide_attendant)
         person = look.situation.person
         if person and decision.verdict is Verdict.ALLOW:
             used = memos(decision, look.situation.code, now.wall)
@@ -134,8 +134,8 @@ class Gate:
         self,
         shown: str,
         now: Moment,
+        by: Callable[[Situation, Policy], Decision],
         attendant: Person | None = None,
-        by: Callable[[Situation, Policy], Decision] = decide,
     ) -> tuple[_Look, Decision]:
         """What is decided on whoever shows the text `shown`, or on the number that an attendant entered."""
         try:

@@ -111,6 +111,7 @@ class TerminalState:
             "clock": {"utc": self.now.wall.isoformat(timespec="seconds"), "trusted": self.now.trusted},
             "phone_clocks": dict(self.phone_clocks.status()),
             "roster": {"version": self.roster_version, "refused": self.roster_refused},
+            "asks": str(self.prompt.reason) if self.prompt else "",
             "case_open": self.case_open,
             "fault": str(self.fault or ""),
             "fault_detail": self.fault_detail,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +12,7 @@ from sync.central.store import Store
 from terminal.journal import JournalReader
 from terminal.receipt import Receipt
 from terminal.records import unseal
-from tests.sim.campus import Campus
+from tests.sim.campus import Campus, Installed
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,35 +39,44 @@ class Ledger:
         )
 
 
-def reckon(campus: Campus, answered: Iterable[int | None] = ()) -> Ledger:
-    """Compare the terminal's journal with central's database, and both with what people were answered.
+Named = tuple[str, int | None]  # device and sequence of a record
 
-    answered: the sequence of the record that each answer named; an answer without one is a record lost.
+
+def reckon(campus: Campus, answered: Iterable[Named] = ()) -> Ledger:
+    """Compare the terminals' journals with central's database, and both with what people were answered.
+
+    answered: the record that each answer named; an answer without one is a record lost.
     """
-    journal, written, after = JournalReader(campus.settings.journal), {}, 0
-    while events := journal.after(after, records=1000, size=10_000_000):
-        written.update({event.sequence: event.digest for event in events})
-        after = events[-1].sequence
+    written = {named: digest for one in campus.terminals for named, digest in _written(one)}
     store, key = Store(campus.site.database_url), campus.site.record_key()
-    arrived: list[tuple[int, str, str]] = []
+    arrived: list[tuple[Named, str, str]] = []
     last = 0
     while stored := store.records(after=last):
-        arrived += [(s.event.sequence, s.event.digest, unseal(s.event, key)["record"]) for s in stored]
+        for event in (one.event for one in stored):
+            arrived.append(((event.device, event.sequence), event.digest, unseal(event, key)["record"]))
         last = stored[-1].identity
     alarms = store.counts()["alarm"]
     store.close()
-    at_central = {sequence: digest for sequence, digest, _ in arrived}
+    at_central = {named: digest for named, digest, _ in arrived}
     identities = Counter(identity for _, _, identity in arrived)
     return Ledger(
         written=len(written),
         at_central=len(arrived),
-        lost=sum(at_central.get(sequence) != digest for sequence, digest in written.items())
-        + sum(sequence not in written for sequence in answered),
+        lost=sum(at_central.get(named) != digest for named, digest in written.items())
+        + sum(named not in written for named in answered),
         duplicated=sum(count - 1 for count in identities.values())
-        + sum(sequence not in written for sequence in at_central),
+        + sum(named not in written for named in at_central),
         alarms=alarms,
-        unacknowledged=len(written) - Receipt.load(campus.settings.receipt).through,
+        unacknowledged=len(written) - sum(Receipt.load(t.settings.receipt).through for t in campus.terminals),
     )
+
+
+def _written(terminal: Installed) -> Iterator[tuple[Named, str]]:
+    """The name and digest of every record in the journal of `terminal`."""
+    journal, after = JournalReader(terminal.settings.journal), 0
+    while events := journal.after(after, records=1000, size=10_000_000):
+        yield from (((terminal.name, event.sequence), event.digest) for event in events)
+        after = events[-1].sequence
 
 
 @dataclass(slots=True)
@@ -76,7 +85,7 @@ class Tally:
 
     verdicts: Counter[str] = field(default_factory=Counter)
     milliseconds: list[float] = field(default_factory=list)  # frame to relay, of those let in
-    answered: list[int | None] = field(default_factory=list)  # the record that each answer named
+    answered: list[Named] = field(default_factory=list)  # the record that each answer named
     wrong: list[str] = field(default_factory=list)  # who got another answer than the scenario expects
 
     def summary(self, ledger: Ledger, kills: int, *, stopped: bool = False) -> dict[str, Any]:

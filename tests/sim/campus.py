@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ec import (
@@ -22,6 +23,7 @@ from sync.central.store import Store
 from terminal.codes import compressed
 from terminal.install import install
 from terminal.person import Person, PersonKind
+from tests.sim.agenda import GROUPS, HALL, ROOM, agenda
 
 PEOPLE = 500
 _FAMILY = "王李张刘陈杨黄赵吴周徐孙马朱胡郭何高林罗郑梁谢宋唐许韩冯邓曹"
@@ -46,6 +48,10 @@ retry_seconds = 0.2
 [thermal]
 driver = "simulated"
 path = "thermal.txt"
+
+[keypad]
+driver = "simulated"
+path = "keys"
 """
 
 
@@ -58,13 +64,35 @@ class Citizen:
 
 
 @dataclass(frozen=True, slots=True)
-class Campus:
-    """The directories and the people. settings_file: the terminal's; link_url: where it finds central."""
+class Installed:
+    """One terminal as it was provisioned."""
 
-    site: Site
+    name: str
     settings_file: Path
     settings: Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Campus:
+    """The directories, the people and the terminals, of which the gate's is the first."""
+
+    site: Site
     citizens: tuple[Citizen, ...]
+    terminals: tuple[Installed, ...]
+
+    @property
+    def settings_file(self) -> Path:
+        """The settings file of the gate's terminal."""
+        return self.terminals[0].settings_file
+
+    @property
+    def settings(self) -> Settings:
+        """The settings of the gate's terminal."""
+        return self.terminals[0].settings
+
+    def terminal_at(self, place: str) -> Installed:
+        """The terminal that stands at `place`."""
+        return next(one for one in self.terminals if one.settings.device.place == place)
 
 
 def private_key(rng: random.Random) -> EllipticCurvePrivateKey:
@@ -72,8 +100,11 @@ def private_key(rng: random.Random) -> EllipticCurvePrivateKey:
     return derive_private_key(rng.getrandbits(255) + 1, SECP256R1())
 
 
-def build(directory: Path, *, seed: int, link_url: str) -> Campus:
-    """Make central and terminal under `directory`. link_url: where the terminal is to find central."""
+def build(directory: Path, *, seed: int, link_url: str, busy: bool = False) -> Campus:
+    """Make central and the gate's terminal under `directory`. link_url: where terminals are to find central.
+
+    busy: make a classroom with a class and a hall with an event too, each with its terminal, and a check-in.
+    """
     rng = random.Random(seed)
     citizens = tuple(_citizen(rng, number) for number in range(PEOPLE))
     site = Site(directory / "central")
@@ -81,25 +112,29 @@ def build(directory: Path, *, seed: int, link_url: str) -> Campus:
     store = Store(site.database_url)
     store.put_people([citizen.person for citizen in citizens])
     policy = site.directory / "policy.toml"
-    policy.write_text(
-        policy.read_text("utf-8").replace("pulse_seconds = 3.0", "pulse_seconds = 0.8"), "utf-8"
-    )
+    text = policy.read_text("utf-8").replace("pulse_seconds = 3.0", "pulse_seconds = 0.8")
+    policy.write_text(text + (agenda(datetime.now(UTC)) if busy else ""), "utf-8")
     site.publish(store)
     trust_file = directory / "trust.json"
     trust_file.write_text(site.trust_bundle().dump(), "utf-8")
-    settings_file = directory / "terminal" / "campusgate.toml"
-    public_key = install(
-        settings_file, name="north-gate-1", place="north-gate", trust_file=trust_file, extra=_TERMINAL
+    places = {"north-gate-1": "north-gate"} | (
+        {f"{place}-1": place for place in (ROOM, HALL)} if busy else {}
     )
-    store.register("north-gate-1", public_key)
+    terminals = []
+    for number, (name, place) in enumerate(places.items()):
+        settings_file = directory / (f"terminal-{name}" if number else "terminal") / "campusgate.toml"
+        public_key = install(settings_file, name=name, place=place, trust_file=trust_file, extra=_TERMINAL)
+        store.register(name, public_key)
+        terminals.append(Installed(name, settings_file, load_settings(settings_file)))
     store.close()
-    return Campus(site, settings_file, load_settings(settings_file), citizens)
+    return Campus(site, citizens, tuple(terminals))
 
 
 def _citizen(rng: random.Random, number: int) -> Citizen:
     phone = private_key(rng)
     name = rng.choice(_ENGLISH) if number % 20 == 19 else _chinese_name(rng)
-    person = Person(f"S2024{number:04d}", name, rng.choice(_KINDS), keys=(compressed(phone.public_key()),))
+    kind, keys = rng.choice(_KINDS), (compressed(phone.public_key()),)
+    person = Person(f"S2024{number:04d}", name, kind, keys=keys, groups=GROUPS[number % len(GROUPS)])
     return Citizen(person, phone)
 
 

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from config.settings import Settings
 from hw.camera_simulated import Stage
 from terminal.journal import JournalReader
 from terminal.reasons import Reason
@@ -31,7 +32,7 @@ from tests.sim.network import Link, free_port
 from tests.sim.optics import FRAME_SHAPE, empty
 from tests.sim.processes import Supervised, stop_all, uninterrupted, wait_until
 from tests.sim.props import Image
-from tests.sim.scenario import EXPECTED, Guest, guests
+from tests.sim.scenario import COUNTS_AS, EXPECTED, Guest, guests
 from tests.sim.watcher import Watcher
 
 _PATIENCE = 4.0  # seconds without an answer before a person takes the phone away and shows it again
@@ -49,6 +50,16 @@ class Row:
     as_expected: bool
     at_central: int
     network: bool
+    waiting: int  # records on all terminals that central lacks
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """One terminal: what its camera films, what it says, and where its sensor and keypad are."""
+
+    stage: Stage
+    watcher: Watcher
+    settings: Settings
 
 
 @dataclass(slots=True)
@@ -65,6 +76,7 @@ class Demo:
     watcher: Watcher | None = None
     link: Link = field(default_factory=Link)
     _campus: Campus | None = None
+    _doors: dict[str, Door] = field(default_factory=dict)  # by place
     _processes: dict[str, Supervised] = field(default_factory=dict)
     _killed: int = 0
     _killers: list[threading.Timer] = field(default_factory=list)
@@ -77,25 +89,23 @@ class Demo:
         """
         stopped = False
         try:
-            say("building central, 500 people and one terminal")
-            self._campus = campus = build(
-                self.directory, seed=self.seed, link_url=f"http://127.0.0.1:{self.link.port}"
-            )
-            stage = Stage(campus.settings.path("stage.frames"), FRAME_SHAPE[:2])
-            stage.show(np.zeros((*FRAME_SHAPE[:2], 3), np.uint8))
-            say("starting central, sync daemon and terminal")
+            say("building central, 500 people and three terminals")
+            link_url = f"http://127.0.0.1:{self.link.port}"
+            self._campus = campus = build(self.directory, seed=self.seed, link_url=link_url, busy=True)
+            say("starting central, and sync daemon and terminal of gate, classroom and hall")
             self._start(campus)
             try:
-                self._play(campus, stage, on_row)
+                self._play(campus, on_row)
                 say("waiting for the last records to reach central")
-                self._drain(campus)
+                self._drain()
             except KeyboardInterrupt:
                 stopped = True
         finally:
-            if self.watcher:
-                self.watcher.close()
-            # Terminal first: it may write until the end; central last: it is to hear of all.
-            stop_all([self._processes[n] for n in ("terminal", "sync", "central") if n in self._processes])
+            for door in self._doors.values():
+                door.watcher.close()
+            # Terminals first: they may write until the end; central last: it is to hear of all.
+            order = ("terminal", "sync", "central")
+            stop_all(sorted(self._processes.values(), key=lambda one: order.index(one.name.split()[0])))
             self.link.close()
         ledger = reckon(campus, self.tally.answered)
         return self.tally.summary(ledger, self._killed, stopped=stopped)
@@ -103,26 +113,29 @@ class Demo:
     def _start(self, campus: Campus) -> None:
         port = free_port()
         self.link.target = port
-        settings = str(campus.settings_file)
-        commands = {
-            "central": ["central", "run", "--dir", str(campus.site.directory), "--port", str(port)],
-            "sync": ["sync", "run", "--settings", settings],
-            "terminal": ["terminal", "run", "--settings", settings],
-        }
+        commands = {"central": ["central", "run", "--dir", str(campus.site.directory), "--port", str(port)]}
+        for number, one in enumerate(campus.terminals):
+            which = f" {one.name}" if number else ""
+            stage = Stage(one.settings.path("stage.frames"), FRAME_SHAPE[:2])
+            stage.show(np.zeros((*FRAME_SHAPE[:2], 3), np.uint8))
+            place = one.settings.device.place
+            self._doors[place] = Door(stage, Watcher(one.settings, port), one.settings)
+            commands[f"sync{which}"] = ["sync", "run", "--settings", str(one.settings_file)]
+            commands[f"terminal{which}"] = ["terminal", "run", "--settings", str(one.settings_file)]
+        self.watcher = self._doors[campus.settings.device.place].watcher
         for name, arguments in commands.items():
             with uninterrupted():  # a process started but not yet noted would be left behind
                 self._processes[name] = Supervised(name, arguments, self.directory / f"{name}.log")
-        self.watcher = Watcher(campus.settings, port)
         if not wait_until(self._ready, 60):
             logs = ", ".join(str(self.directory / f"{name}.log") for name in commands)
             raise RuntimeError(f"the processes did not get ready within a minute; see {logs}")
 
     def _ready(self) -> bool:
-        status = self.watcher.status() if self.watcher else {}
+        said = [door.watcher.status() for door in self._doors.values()]
         # Not "live": the stage stands still by now, and when the others start slowly the camera is frozen.
-        return bool(status) and not status["fault"] and status["camera"]["frames"] > 0
+        return all(one and not one["fault"] and one["camera"]["frames"] > 0 for one in said)
 
-    def _play(self, campus: Campus, stage: Stage, on_row: Callable[[Row], None]) -> None:
+    def _play(self, campus: Campus, on_row: Callable[[Row], None]) -> None:
         plan = _kill_plan(random.Random(self.seed + 2), self.scans or 0, self.kills)
         rng = np.random.default_rng(self.seed)
         coming = guests(campus, self.seed)
@@ -134,40 +147,58 @@ class Demo:
                 killer = threading.Timer(delay, self._kill, (victim,))
                 killer.start()
                 self._killers.append(killer)
-            answer = self._present(guest, stage, rng)
-            verdict, reason = EXPECTED[guest.visit]
-            as_expected = (answer.get("verdict"), answer.get("reasons")) == (str(verdict), [str(reason)])
+            answer = self._present(guest, rng)
+            as_expected = self._expected(guest, answer)
             self.tally.verdicts[answer.get("verdict", "none")] += 1
             if answer:
-                self.tally.answered.append(answer["sequence"])
+                self.tally.answered.append((campus.terminal_at(guest.place).name, answer["sequence"]))
             if not as_expected:
                 said = f"{answer.get('verdict', 'no answer')} {' '.join(answer.get('reasons', []))}"
+                said += f" ({', '.join(answer.get('marks', [])) or 'counts as nothing'})"
                 self.tally.wrong.append(f"scan {number + 1}, {guest.visit}: {said}")
             elif answer["verdict"] == "allow":
                 self.tally.milliseconds.append(answer["ms"])
             assert self.watcher
-            row = Row(guest, answer, as_expected, self.watcher.at_central, self.link.up)
+            waiting = sum(_waiting(door.settings) for door in self._doors.values())
+            row = Row(guest, answer, as_expected, self.watcher.at_central, self.link.up, waiting)
             self.rows.append(row)
             on_row(row)
 
-    def _present(self, guest: Guest, stage: Stage, rng: np.random.Generator) -> dict[str, Any]:
-        """Let `guest` hold up the code until the gate answers; the answer, or {} after giving up."""
-        assert self.watcher
-        assert self._campus
-        self._campus.settings.path("thermal.txt").write_text(guest.celsius, "ascii")
+    def _expected(self, guest: Guest, answer: dict[str, Any]) -> bool:
+        """Whether `guest` was answered as the scenario says, and the scan counted as what it must."""
+        verdict, reason = EXPECTED[guest.visit]
+        if (answer.get("verdict"), answer.get("reasons")) != (str(verdict), [str(reason)]):
+            return False
+        marks = [str(mark) for mark in COUNTS_AS.get(guest.visit, ())]
+        # Killed between record and answer, a terminal has counted the scan before already.
+        return answer["marks"] == marks or (self._killed > 0 and set(answer["marks"]) <= set(marks))
+
+    def screen_at(self, place: str) -> bytes:
+        """What the terminal there shows, as PNG; b"" while it does not answer."""
+        return self._doors[place].watcher.screen()
+
+    def _present(self, guest: Guest, rng: np.random.Generator) -> dict[str, Any]:
+        """Let `guest` hold up the code until the terminal answers; the answer, or {} after giving up."""
+        door = self._doors[guest.place]
+        answers, stage = door.watcher.answers, door.stage
+        door.settings.path("thermal.txt").write_text(guest.celsius, "ascii")
         with contextlib.suppress(queue.Empty):
             while True:
-                self.watcher.answers.get_nowait()
+                answers.get_nowait()
         begun, killed = time.monotonic(), self._killed
         while time.monotonic() - begun < _GIVE_UP:
             name = guest.citizen.person.subject if guest.holder != "paper" else ""
             presentation = Presentation(rng, guest.holder, guest.text(), name=name)
             answer: dict[str, Any] = {}
-            for picture in _frames(presentation, _PATIENCE):
+            if guest.registers:
+                _press(door, "\x1b*")
+            for number, picture in enumerate(_frames(presentation, _PATIENCE)):
                 self.camera_view = picture
                 stage.show(picture)
+                if guest.registers and number % 5 == 4 and _asks_for_a_number(door):
+                    _press(door, f"{guest.registers}\r\x1b")
                 with contextlib.suppress(queue.Empty):
-                    answer = self.watcher.answers.get_nowait()
+                    answer = answers.get_nowait()
                     break
             # Killed between record and answer: that code is used up, the phone shows its next one.
             if answer.get("reasons") == [str(Reason.CODE_REPLAYED)] and self._killed > killed:
@@ -199,11 +230,24 @@ class Demo:
         self._processes[victim].kill()
         self._killed += 1
 
-    def _drain(self, campus: Campus) -> None:
+    def _drain(self) -> None:
         for killer in self._killers:
             killer.join()
-        journal = JournalReader(campus.settings.journal)
-        wait_until(lambda: Receipt.load(campus.settings.receipt).through == journal.newest(), DRAIN)
+        wait_until(lambda: not any(_waiting(door.settings) for door in self._doors.values()), DRAIN)
+
+
+def _waiting(settings: Settings) -> int:
+    """How many records of a terminal central lacks, as far as the terminal knows."""
+    return JournalReader(settings.journal).newest() - Receipt.load(settings.receipt).through
+
+
+def _press(door: Door, keys: str) -> None:
+    with door.settings.path("keys").open("a", encoding="ascii") as keypad:
+        keypad.write(keys)
+
+
+def _asks_for_a_number(door: Door) -> bool:
+    return bool(door.watcher.status().get("asks") == str(Reason.MANUAL_NUMBER))
 
 
 def _frames(presentation: Presentation, seconds: float) -> Iterator[Image]:

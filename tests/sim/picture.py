@@ -34,7 +34,7 @@ def compose(
     fonts = Fonts(find())
     lines = [(headings, _FAINT)] + [(cells, _COLOURS.get(verdict, _INK)) for cells, verdict in rows[-_ROWS:]]
     for number, (cells, colour) in enumerate(lines):
-        for x, text in zip(_COLUMNS, cells, strict=True):
+        for x, text in zip(_COLUMNS, cells, strict=False):  # the last columns have no room
             rendered = fonts.render(fonts.readable(text), 17, False, colour)
             surface.blit(rendered, (x, _TOP + 12 + number * _ROW))
     rgb = np.frombuffer(pygame.image.tobytes(surface, "RGB"), np.uint8).reshape(*surface.get_size()[::-1], 3)

@@ -66,7 +66,7 @@ class Table:
         """Take notice of an answer."""
         self._stage = ""
         if self._demo.watcher and row.answer.get("verdict") == "allow":
-            self._welcome = (self._demo.camera_view, self._demo.watcher.screen())
+            self._welcome = (self._demo.camera_view, self._demo.screen_at(row.guest.place))
         if not self._live.is_started:
             if row.network != self._network:
                 self._network = row.network
@@ -104,7 +104,9 @@ class Table:
         path.write_bytes(compose(*self._welcome, HEADINGS, rows))
 
     def _render(self) -> Group:
-        columns = [n for n, name in enumerate(HEADINGS) if self._console.width >= _WIDE or name in _NARROW]
+        wide = self._console.width
+        shown = HEADINGS if wide >= _WIDEST else HEADINGS[:_USUAL] if wide >= _WIDE else _NARROW
+        columns = [number for number, name in enumerate(HEADINGS) if name in shown]
         table = RichTable(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
         for number in columns:
             width = _WIDTHS[number]
@@ -129,9 +131,23 @@ class Table:
         )
 
 
-HEADINGS = ("time UTC", "name", "who", "verdict", "reason", "°C", "ms", "queue", "central")
-_WIDTHS = (8, 11, 16, 9, 22, 4, 6, 5, 7)
-_WIDE = 100  # columns of the shell; fewer show only these:
+HEADINGS = (
+    "time UTC",
+    "name",
+    "who",
+    "verdict",
+    "reason",
+    "°C",
+    "ms",
+    "queue",
+    "central",
+    "place",
+    "counts as",
+)
+_WIDTHS = (8, 11, 16, 9, 22, 4, 6, 5, 7, 10, 18)
+_WIDEST = 130  # columns of the shell, for all of them
+_USUAL = 9  # of them in a shell of
+_WIDE = 100  # columns; fewer show only these:
 _NARROW = ("time UTC", "name", "verdict", "reason", "°C", "queue", "central")
 
 
@@ -148,6 +164,8 @@ def cells(row: Row) -> tuple[str, ...]:
         said,
         answer.get("celsius", ""),
         f"{answer.get('ms', 0):.1f}",
-        str(answer.get("waiting", "")),
+        str(row.waiting),
         str(row.at_central),
+        row.guest.place,
+        ", ".join(answer.get("marks", [])),
     )

@@ -108,8 +108,9 @@ def test_a_record_that_the_journal_never_wrote_is_not_clean(
 
 
 def test_an_answer_without_its_record_is_a_record_lost(settled: Campus) -> None:
-    assert reckon(settled, [1, RECORDS]) == CLEAN
-    assert reckon(settled, [1, None, RECORDS + 1]) == replace(CLEAN, lost=2)
+    assert reckon(settled, [(DEVICE, 1), (DEVICE, RECORDS)]) == CLEAN
+    assert reckon(settled, [(DEVICE, 1), (DEVICE, None), (DEVICE, RECORDS + 1)]) == replace(CLEAN, lost=2)
+    assert reckon(settled, [("hall-1", 1)]) == replace(CLEAN, lost=1), "another terminal's record"
 
 
 def test_an_altered_record_is_lost(settled: Campus, central: sqlite3.Connection) -> None:

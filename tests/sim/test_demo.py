@@ -214,8 +214,9 @@ def test_it_begins_although_the_stage_stood_still_while_the_others_started(tmp_p
         def status(self) -> dict[str, Any]:
             return {"fault": "", "camera": {"state": "frozen", "frames": 1}}
 
-    demo = demo_module.Demo(tmp_path, 1, 1, watcher=Slow())
+    demo = demo_module.Demo(tmp_path, 1, 1)
     demo.link.close()
+    demo._doors["north-gate"] = demo_module.Door(None, Slow(), None)  # type: ignore[arg-type]
     assert demo._ready()
 
 
@@ -242,7 +243,7 @@ def test_the_exit_status_tells_whether_anything_was_lost(
     [
         (
             "import terminal.journal as j\n"
-            "j.Journal.append = lambda self, record, *, issued_at=None: j.Entry(1, '0' * 64)\n",
+            "j.Journal.append = lambda self, record, *more, memos=(): j.Entry(1, '0' * 64)\n",
             "lost",
         ),
         ("import sync.uplink as u\nu.Uplink._believe = lambda self, answer: None\n", "unacknowledged"),
@@ -260,7 +261,7 @@ def test_a_broken_promise_of_the_product_ends_the_demo_in_failure(
     assert ended.exit_code == 1, ended.output
     summary = json.loads(ended.stdout)
     assert summary["unexpected"] == []
-    assert summary[noticed] == 3
+    assert summary[noticed] == (summary["records_written"] or 3) >= 3
 
 
 @pytest.mark.parametrize(

@@ -120,6 +120,7 @@ def test_the_status_is_plain_json_with_every_fact() -> None:
         "clock": {"utc": NOW.astimezone(UTC).isoformat(), "trusted": True},
         "phone_clocks": {"measured": 0, "median": None, "largest": None},
         "roster": {"version": 2, "refused": ""},
+        "asks": "",
         "case_open": False,
         "fault": "roster.missing",
         "fault_detail": "is sync running?",
