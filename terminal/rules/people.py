@@ -9,7 +9,7 @@ from terminal.codes import PassKind
 from terminal.findings import Finding, refused
 from terminal.person import Person, PersonKind, Status
 from terminal.policy import Policy
-from terminal.reasons import Reason
+from terminal.reasons import SENTENCES, Reason
 from terminal.situation import Scene, Situation
 
 _STATUSES = {
@@ -50,7 +50,7 @@ def person(scene: Scene) -> Iterator[Finding]:
         return
     if (reason := standing(known, situation)) is not None:
         rule = "R22 isolation" if reason is Reason.PERSON_ISOLATED else "R1 person"
-        yield refused(rule, reason, f"{known.subject} is {known.status} and {_term(known)}")
+        yield refused(rule, reason, f"{known.subject}: {SENTENCES[reason].en.lower()}")
     elif known.kind not in admits:
         yield refused(
             "R1 person", Reason.PERSON_NOT_ADMITTED, f"people of kind {known.kind} are not admitted here"
@@ -101,7 +101,3 @@ def may_attend(who: Person, situation: Situation, policy: Policy) -> bool:
     if standing(who, situation) is not None or who.kind not in terms.kinds:
         return False
     return not terms.groups or not policy.within(who.groups).isdisjoint(terms.groups)
-
-
-def _term(known: Person) -> str:
-    return "has no term" if known.valid_from is None and known.valid_until is None else "has a term"
