@@ -13,9 +13,8 @@ from difflib import get_close_matches
 from itertools import combinations
 
 from sync.central.toml_lines import Key
-from terminal.policy import Hours, Lesson, Permit, Place, Policy
+from terminal.policy import DEEPEST, Hours, Lesson, Permit, Place, Policy
 
-_DEEPEST = 16  # groups within groups: as deep as Policy.within follows
 _DAY = 1440  # minutes
 
 
@@ -94,9 +93,9 @@ def _circles(policy: Policy) -> Iterator[Problem]:
                 break
             chain.append(known.part_of)
         else:
-            if len(chain) > _DEEPEST:
+            if len(chain) > DEEPEST:
                 yield Problem(
-                    ("groups", name, "part_of"), f"lies {len(chain)} groups deep; {_DEEPEST} are allowed"
+                    ("groups", name, "part_of"), f"lies {len(chain)} groups deep; {DEEPEST} are allowed"
                 )
 
 

@@ -19,7 +19,7 @@ from terminal.policy.tables import CodePolicy, HealthPolicy, ManualPolicy, Roste
 from terminal.policy.timetable import Event, Lesson, Session, Timetable
 from terminal.policy.values import Consequence, Dates, Hours, Name, Table
 
-_DEEPEST = 16  # groups within groups
+DEEPEST = 16  # groups within groups
 
 
 class Policy(Table):
@@ -49,7 +49,7 @@ class Policy(Table):
         found: set[str] = set()
         for group in groups:
             name: str | None = group
-            for _ in range(_DEEPEST):
+            for _ in range(DEEPEST):
                 if name is None or name in found:
                     break
                 found.add(name)
@@ -68,7 +68,26 @@ class Policy(Table):
 
 
 __all__ = [
-    "Accepted", "Calendar", "Campus", "CheckIn", "CodePolicy", "Consequence", "Dates", "Event", "Group",
-    "HealthPolicy", "Hours", "Lesson", "ManualPolicy", "Name", "Permit", "Place", "Policy", "RosterPolicy",
-    "Session", "ThermalPolicy", "Timetable",
+    "DEEPEST",
+    "Accepted",
+    "Calendar",
+    "Campus",
+    "CheckIn",
+    "CodePolicy",
+    "Consequence",
+    "Dates",
+    "Event",
+    "Group",
+    "HealthPolicy",
+    "Hours",
+    "Lesson",
+    "ManualPolicy",
+    "Name",
+    "Permit",
+    "Place",
+    "Policy",
+    "RosterPolicy",
+    "Session",
+    "ThermalPolicy",
+    "Timetable",
 ]  # fmt: skip
