@@ -69,7 +69,7 @@ class Place(Table):
     check_in: bool = Field(True, description="whether a scan here is the daily check-in (R11, R13)")
     requires_bound: bool = Field(False, description="whether personal codes must be made for this very place")
     anti_passback: Passback = Field(
-        "off", description="timed, soft: a person who comes again is let in and noted; hard: is not"
+        "off", description="a person who comes again: soft lets in and notes it; timed and hard do not"
     )
     passback_minutes: Minutes = Field(10, description="for how long one is taken to be inside")
     unrecorded: Literal["locked", "released"] = Field(

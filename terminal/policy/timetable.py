@@ -129,5 +129,6 @@ class Event(Table):
         return people
 
     def at(self, local: dt.datetime) -> bool:
-        """Whether one may come or go at that local time."""
-        return self.start - dt.timedelta(minutes=self.early_minutes) <= local.replace(tzinfo=None) <= self.end
+        """Whether one may come or go at that local time; both minutes are included, as in all hours."""
+        opens = self.start.replace(second=0, microsecond=0) - dt.timedelta(minutes=self.early_minutes)
+        return opens <= local.replace(second=0, microsecond=0, tzinfo=None) <= self.end

@@ -107,10 +107,17 @@ class Hours(Table):
             return today
         return today - dt.timedelta(days=1) if minute <= self.end else None
 
+    def start_on(self, day: dt.date) -> dt.datetime:
+        """The first minute of these hours that begin on `day`, on the wall clock (no zone)."""
+        return dt.datetime.combine(day, dt.time()) + dt.timedelta(minutes=self.start)
+
     def end_on(self, day: dt.date) -> dt.datetime:
-        """The last minute of these hours that begin on `day`, on the wall clock (no zone)."""
+        """The last minute of these hours that begin on `day`, on the wall clock (no zone).
+
+        The last minute of hours to "24:00" is 23:59.
+        """
         days = 1 if self.end < self.start else 0
-        return dt.datetime.combine(day, dt.time()) + dt.timedelta(days=days, minutes=self.end)
+        return dt.datetime.combine(day, dt.time()) + dt.timedelta(days=days, minutes=min(self.end, 1439))
 
 
 class Dates(Table):

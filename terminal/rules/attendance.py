@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from terminal.findings import Finding, Mark, MarkKind, judged, refused
 from terminal.person import Absence, PersonKind
 from terminal.policy import Event, Session
+from terminal.policy.calendar import Window
 from terminal.reasons import Notice, Reason
 from terminal.rules.days import DAY, end_of_day
 from terminal.situation import Scene
@@ -65,14 +66,9 @@ def guests(scene: Scene) -> Iterator[Finding]:
     invited = {name: event for name, event in on.items() if _invited(event, scene)}
     if on and not invited:
         yield refused(EVENT, Reason.EVENT_UNINVITED, f"not invited to {', '.join(on)}")
-    for name, event in invited.items():
-        inside = scene.situation.inside.get(name, 0)
-        if (
-            event.capacity is not None
-            and inside >= event.capacity
-            and not scene.marked(MarkKind.SIGN_IN, name)
-        ):
-            yield refused(EVENT, Reason.EVENT_FULL, f"{name}: {inside} of {event.capacity} are inside")
+    if invited and not any(_has_room(event, name, scene) for name, event in invited.items()):
+        full = [f"{name}: {scene.situation.inside.get(name, 0)} of {on[name].capacity}" for name in invited]
+        yield refused(EVENT, Reason.EVENT_FULL, f"{', '.join(full)} are inside")
 
 
 def leaves(scene: Scene) -> bool:
@@ -86,7 +82,7 @@ def leaves(scene: Scene) -> bool:
 def signed_in(scene: Scene) -> Iterator[Finding]:
     """Sign in to an event, or out of it."""
     for name, event in _events(scene).items():
-        if not _invited(event, scene):
+        if not _invited(event, scene) or not _has_room(event, name, scene):
             continue
         if scene.marked(MarkKind.SIGN_IN, name) is None:
             ends = int(event.end.replace(tzinfo=scene.policy.calendar.zone).timestamp())
@@ -112,10 +108,11 @@ def checked_in(scene: Scene) -> Iterator[Finding]:
         else:
             yield Finding(ARRIVAL, f"arrived on {campus} before", notice=Notice.ALREADY)
         return
-    made_up = [absence for absence in person.absences if _can_be_made_up(absence, scene)]
-    for absence in made_up:
+    absences, new = [one for one in person.absences if _can_be_made_up(one, scene)], False
+    for absence in absences:
         name = scene.policy.calendar.date_of(absence.start)
         if scene.marked(MarkKind.MAKE_UP, name) is None:
+            new = True
             mark = Mark(MarkKind.MAKE_UP, name, keep_until=absence.make_up_until)
             yield Finding(MAKE_UP, f"the absence from {name} is made up", mark=mark)
     window = scene.policy.check_in.window(scene.local, scene.policy.calendar)
@@ -125,7 +122,10 @@ def checked_in(scene: Scene) -> Iterator[Finding]:
     name = f"{window.day}/{window.half}"
     if scene.marked(MarkKind.CHECK_IN, name) is not None:
         yield Finding(CHECK_IN, f"{name}: checked in before", notice=Notice.ALREADY)
-    elif not (window.late and made_up):  # reported in advance: not late but made up
+    elif window.late and _excused(absences, window, scene):  # reported in advance: not late but made up
+        if not new:
+            yield Finding(MAKE_UP, f"{name}: made up before", notice=Notice.ALREADY)
+    else:
         said = f"{name}: {f'late by {window.late} min' if window.late else 'in time'}"
         yield Finding(CHECK_IN, said, mark=_of_the_day(scene, MarkKind.CHECK_IN, name, window.late))
 
@@ -160,6 +160,25 @@ def _inside_since(scene: Scene, name: str) -> int | None:
 
 def _invited(event: Event, scene: Scene) -> bool:
     return scene.situation.subject in event.people or not scene.groups.isdisjoint(event.groups)
+
+
+def _has_room(event: Event, name: str, scene: Scene) -> bool:
+    """Whether one more may be inside; whoever is inside already needs no more room."""
+    inside, known = scene.situation.inside.get(name, 0), scene.marked(MarkKind.SIGN_IN, name)
+    return event.capacity is None or inside < event.capacity or known is not None
+
+
+def _excused(absences: list[Absence], window: Window, scene: Scene) -> bool:
+    """Whether one of `absences` reaches into `window`: who was away as reported is not late for it."""
+    calendar = scene.policy.calendar
+    hours = scene.policy.check_in.hours(window.half, window.day, calendar)
+    if hours is None:
+        return False
+    begins, ends = (
+        moment.replace(tzinfo=calendar.zone).timestamp()
+        for moment in (hours.start_on(window.day), hours.end_on(window.day))
+    )
+    return any(absence.start <= ends and absence.end >= begins for absence in absences)
 
 
 def _can_be_made_up(absence: Absence, scene: Scene) -> bool:
