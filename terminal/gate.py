@@ -22,7 +22,7 @@ from terminal.decision import Decision, Situation, decide, decide_attendant
 from terminal.findings import MarkKind, Violation, mark_key
 from terminal.journal import Entry, Journal, JournalError
 from terminal.memory import memos, remembered
-from terminal.person import Person, shown
+from terminal.person import Person, Status, shown
 from terminal.policy import Policy
 from terminal.portal import Portal
 from terminal.reasons import Notice, Reason, Verdict
@@ -155,7 +155,9 @@ class Gate:
             look = replace(look, situation=replace(look.situation, roster_age=age), policy=policy)
             if attendant:
                 look = replace(look, claimed_subject=shown)
-                registration = Registration(attendant, self._registrations(now))
+                # As they are now: who was suspended since the proof registers nobody any more.
+                vouches = roster.person(attendant.subject) or replace(attendant, status=Status.REVOKED)
+                registration = Registration(vouches, self._registrations(now))
                 situation = replace(look.situation, person=roster.person(shown), registration=registration)
             else:
                 claimed = parse(shown)

@@ -68,14 +68,17 @@ class Timetable(Table):
         places: dict[str, dict[Weekday, list[Lesson]]] = defaultdict(lambda: defaultdict(list))
         for lesson in self.lessons:
             places[lesson.place][lesson.day].append(lesson)
-        return {place: dict(days) for place, days in places.items()}
+        return {
+            place: {day: sorted(held, key=lambda lesson: lesson.hours.start) for day, held in days.items()}
+            for place, days in places.items()
+        }
 
     def has(self, place: str) -> bool:
         """Whether any class is ever held at `place`."""
         return place in self._by_place
 
     def sessions(self, place: str, local: dt.datetime, calendar: Calendar) -> list[Session]:
-        """The classes at `place` that somebody who comes at that local time may come for."""
+        """The classes at `place` that somebody who comes at that local time may come for, in their order."""
         weekday, week = calendar.weekday(local.date()), calendar.teaching_week(local.date())
         if weekday is None or (calendar.term is not None and week is None):
             return []

@@ -111,7 +111,8 @@ def checked_in(scene: Scene) -> Iterator[Finding]:
     absences, new = [one for one in person.absences if _can_be_made_up(one, scene)], False
     for absence in absences:
         name = scene.policy.calendar.date_of(absence.start)
-        if scene.marked(MarkKind.MAKE_UP, name) is None:
+        made_up = scene.marked(MarkKind.MAKE_UP, name)
+        if made_up is None or made_up <= absence.end:  # then it was for another absence from that day
             new = True
             mark = Mark(MarkKind.MAKE_UP, name, keep_until=absence.make_up_until)
             yield Finding(MAKE_UP, f"the absence from {name} is made up", mark=mark)

@@ -172,6 +172,16 @@ def test_a_reported_absence_is_made_up_once_within_its_term(open_rig: Open) -> N
     assert kinds(rig.show(code_of("S1", age=-5))) == []
 
 
+def test_two_absences_from_one_day_are_made_up_each(open_rig: Open) -> None:
+    first, second = Absence(AT - 7200, AT - 3600, AT + 7200), Absence(AT - 1800, AT + 600, AT + 7200)
+    rig = open_rig(replace(PEOPLE["S1"], absences=(first, second)))
+    assert kinds(rig.show(code_of("S1"))) == [MarkKind.MAKE_UP]
+    rig.clock.wall += timedelta(seconds=900)
+    assert kinds(rig.show(code_of("S1", age=-900))) == [MarkKind.MAKE_UP]
+    rig.clock.wall += timedelta(seconds=5)
+    assert kinds(rig.show(code_of("S1", age=-905))) == []
+
+
 def attendant(rig: Rig, code: str = "") -> Person | Answer:
     return rig.gate.attendant(sighting(code or code_of("T1")))
 
@@ -194,6 +204,21 @@ def test_an_attendants_code_is_used_up_by_the_proof(rig: Rig) -> None:
     again = attendant(rig, code)
     assert isinstance(again, Answer)
     assert again.decision.reasons == (Reason.CODE_REPLAYED,)
+
+
+@pytest.mark.parametrize("status", [Status.SUSPENDED, Status.ISOLATED, Status.REVOKED])
+def test_an_attendant_who_is_suspended_after_the_proof_registers_nobody(
+    status: Status, open_rig: Open
+) -> None:
+    rig = open_rig(replace(PEOPLE["T1"], status=status))
+    answer = rig.gate.register("W1", PEOPLE["T1"], 0.0)  # as they were when they showed their code
+    assert answer.decision.reasons == (Reason.MANUAL_ATTENDANT,)
+    assert rig.records()[0]["attendant"] == "T1"
+
+
+def test_an_attendant_who_is_in_the_roster_no_more_registers_nobody(rig: Rig) -> None:
+    gone = replace(PEOPLE["T1"], subject="T404")
+    assert rig.gate.register("W1", gone, 0.0).decision.reasons == (Reason.MANUAL_ATTENDANT,)
 
 
 @pytest.mark.parametrize(
@@ -346,3 +371,22 @@ def test_hard_anti_passback_lets_out_of_an_event_who_signs_out_and_in_again(open
     rig.clock.wall += timedelta(minutes=2)
     assert MarkKind.SIGN_OUT in kinds(rig.show(card))
     assert MarkKind.SIGN_IN in kinds(rig.show(card)), "whoever left may come in again"
+
+
+def test_of_two_classes_that_one_may_come_for_the_earlier_counts_however_they_are_written(
+    open_rig: Open,
+) -> None:
+    lesson = {"place": "north-gate", "groups": ["c"], "day": f"{NOW:%a}".lower()}
+    minute = NOW.hour * 60 + NOW.minute
+    spans = {"NEXT": (minute + 10, minute + 60), "NOW": (minute - 30, minute + 5)}
+    lessons = [
+        lesson
+        | {"course": course}
+        | {"hours": dict(zip(("from", "to"), (f"{m // 60:02d}:{m % 60:02d}" for m in span), strict=True))}
+        for course, span in spans.items()
+    ]
+    groups = {"c": {"name_zh": "班", "name_en": "Class"}}
+    whole = {"groups": groups, "timetable": {"early_minutes": 15, "lessons": lessons}}
+    rig = open_rig(replace(PEOPLE["S1"], groups=("c",)), whole=whole, check_in=False)
+    [mark] = rig.show(code_of("S1")).decision.marks
+    assert (mark.name.partition("/")[0], mark.late) == ("NOW", 30)
