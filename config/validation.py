@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 
 _SECRET = ("key", "password", "secret", "token")
 
@@ -31,7 +32,7 @@ def _line(problem: Any, model: type[BaseModel], source: str) -> str:
     kind = problem["type"]
     if kind == "extra_forbidden":
         owner = _model_at(model, location[:-1])
-        allowed = ", ".join(sorted(owner.model_fields)) if owner else "nothing"
+        allowed = ", ".join(sorted(_fields(owner))) if owner else "nothing"
         return f"{source}: {key}: unknown key; allowed here: {allowed}"
     if kind == "missing":
         return f"{source}: {key}: is missing; {_allowed(model, location)}"
@@ -42,7 +43,7 @@ def _line(problem: Any, model: type[BaseModel], source: str) -> str:
 
 def _allowed(model: type[BaseModel], location: tuple[Any, ...]) -> str:
     owner = _model_at(model, location[:-1])
-    field = owner.model_fields.get(str(location[-1])) if owner and location else None
+    field = _fields(owner).get(str(location[-1])) if owner and location else None
     return f"it is {field.description}" if field and field.description else "it must be given"
 
 
@@ -51,10 +52,15 @@ def _model_at(model: type[BaseModel] | None, location: tuple[Any, ...]) -> type[
     for part in location:
         if model is None:
             return None
-        field = model.model_fields.get(str(part))
+        field = _fields(model).get(str(part))
         if field is not None:
             model = next(_models(field.annotation), None)
     return model
+
+
+def _fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    """The fields of `model` by the keys that people write."""
+    return {field.alias or name: field for name, field in model.model_fields.items()}
 
 
 def _models(annotation: Any) -> Iterator[type[BaseModel]]:

@@ -48,7 +48,8 @@ def read_source(path: Path) -> Source:
     texts = [text]
     for number, name in enumerate(included):
         where = f"{path}:{spots.find([_INCLUDE, number]).line}: {_INCLUDE}"
-        if Path(name).name != name or name == path.name or name in included[:number]:
+        odd = not name or "\0" in name or Path(name).name != name
+        if odd or name == path.name or name in included[:number]:
             raise SettingsError(
                 [f"{where}: {name!r} is not allowed: another file of the same directory, named once"]
             )
@@ -70,8 +71,8 @@ def _read(path: Path) -> tuple[str, dict[str, Any], Spot]:
             data = file.read(_MOST + 1)
         if len(data) > _MOST:
             raise SettingsError([f"{path}: is larger than {_MOST} bytes, which no terminal takes"])
-        text = data.decode("utf-8")
-        document = tomllib.loads(text)
+        text = data.decode("utf-8-sig")  # Windows' editor puts a mark before the text
+        return text, tomllib.loads(text), locate(text, str(path))
     except UnicodeDecodeError as error:
         at = str(error.object[: error.start].count(b"\n") + 1)
         raise SettingsError([f"{path}:{at}: is not UTF-8; save it as UTF-8"]) from error
@@ -79,7 +80,8 @@ def _read(path: Path) -> tuple[str, dict[str, Any], Spot]:
         told = _LINE.search(str(error))  # it ends in "(at line 3, column 5)" or "(at end of document)"
         at = told[1] if told else str(text.count("\n") + 1)
         raise SettingsError([f"{path}:{at}: is not TOML: {error}"]) from error
-    return text, document, locate(text, str(path))
+    except RecursionError as error:
+        raise SettingsError([f"{path}: has brackets in brackets, too deep to be read"]) from error
 
 
 def _merge(

@@ -21,6 +21,11 @@ def test_a_good_policy_is_read_without_a_word(tmp_path: Path) -> None:
     assert found.size == len(found.policy.model_dump_json(by_alias=True).encode())
 
 
+def test_a_mark_before_the_text_as_windows_writes_it_is_no_error(tmp_path: Path) -> None:
+    (tmp_path / "policy.toml").write_bytes(GOOD.encode("utf-8-sig"))
+    assert read_policy(tmp_path / "policy.toml").policy.places["gate"].campus == "east"
+
+
 # --- What each value may be, by the model
 
 VALUES = {
@@ -54,6 +59,10 @@ VALUES = {
         "policy.toml:18: check_in.morning.from: '6:30' is not allowed: a time of day in quotes, "
         'such as "07:30"; "24:00" is the end of the day'
     ],
+    GOOD + '[check_in]\nmorning = { form = "06:30", to = "08:30" }\n': [
+        "policy.toml:18: check_in.morning.from: is missing; it is the first minute",
+        "policy.toml:18: check_in.morning.form: unknown key; allowed here: from, to",
+    ],
     "pulse_seconds = 3.0\n": [
         "policy.toml:1: places: is missing; it is places by the name that terminals are set to"
     ],
@@ -77,6 +86,7 @@ def test_every_problem_is_told_at_once(tmp_path: Path) -> None:
         (b"[places\n", "policy.toml:1: is not TOML: Expected ']' at the end of a table declaration"),
         (b"a = 1\nb = \n", "policy.toml:2: is not TOML: Invalid value"),
         (b'a = 1\nb = """x\n', "policy.toml:3: is not TOML: "),
+        (b"a = " + b"[" * 5000, "policy.toml: has brackets in brackets, too deep to be read"),
         ("a = 1\nname = '门'".encode("gb18030"), "policy.toml:2: is not UTF-8; save it as UTF-8"),
     ],
 )
@@ -125,6 +135,8 @@ def test_a_problem_is_told_in_the_file_where_it_stands(tmp_path: Path) -> None:
             "policy.toml:1: include: 'more.toml' is not allowed: another file",
         ),
         ('["policy.toml"]', "", "policy.toml:1: include: 'policy.toml' is not allowed"),
+        ('[""]', "", "policy.toml:1: include: '' is not allowed: another file"),
+        ('["a\\u0000b"]', "", "policy.toml:1: include: 'a\\x00b' is not allowed: another file"),
         ('["../more.toml"]', "", "policy.toml:1: include: '../more.toml' is not allowed"),
         ('["more.toml"]', 'include = ["x.toml"]', "more.toml:1: include: only policy.toml may include files"),
         ('["more.toml"]', "x = ", "more.toml:1: is not TOML"),
