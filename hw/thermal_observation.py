@@ -13,6 +13,8 @@ one.
 
 from __future__ import annotations
 
+import math
+
 from config.settings_thermal import ThermalSettings
 from hw.forehead import COLDEST, WARMEST, body_temperature
 from hw.thermal import PLAUSIBLE, STALE_AFTER, Reading, ThermalState, degrees
@@ -53,6 +55,9 @@ class Observation:
 
     def took(self, sample: Sample) -> None:
         """The sensor has measured."""
+        if not all(math.isfinite(value) for value in (sample.surface, sample.ambient) if value is not None):
+            self.failed("driver failed: gave a temperature that is no number")
+            return
         self._failure = ""
         self._window.add(sample)
         if sample.ambient is not None:

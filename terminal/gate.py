@@ -148,13 +148,15 @@ class Gate:
 
     def _look(self, shown: str, now: Moment, attendant: Person | None) -> _Look:
         """All the decision needs to know about whoever it is."""
-        look = _Look(Situation(self._place, now.wall, now.trusted, reading=self._thermal.read()), None, "")
+        situation = Situation(self._place, now.wall, now.trusted, reading=self._thermal.read())
+        look = _Look(situation, None, "")
+        if attendant:  # whatever is refused from here on, the record names both
+            look = _Look(replace(situation, registration=Registration(attendant)), None, shown)
         try:
             roster = self._shelf.current(now)
             policy, age = roster.policy(), now.wall - roster.published_at
             look = replace(look, situation=replace(look.situation, roster_age=age), policy=policy)
             if attendant:
-                look = replace(look, claimed_subject=shown)
                 # As they are now: who was suspended since the proof registers nobody any more.
                 vouches = roster.person(attendant.subject) or replace(attendant, status=Status.REVOKED)
                 registration = Registration(vouches, self._registrations(now))

@@ -39,6 +39,15 @@ def test_a_forehead_is_compensated_and_says_how_it_was_measured():
     assert reading.measured_at == NOW
 
 
+@pytest.mark.parametrize(("surface", "ambient"), [(float("nan"), 22.0), (34.4, float("inf"))])
+def test_what_is_no_number_is_no_sample(surface: float, ambient: float):
+    watched = observation()
+    watched.took(Sample(NOW - 1, 34.4, 22.0))
+    watched.took(Sample(NOW, surface, ambient))
+    assert (watched.reading(NOW).decidegrees, watched.reading(NOW).measured_at) == (368, NOW - 1)
+    assert watched.sentence == "driver failed: gave a temperature that is no number"
+
+
 def test_the_calibration_offset_moves_the_skin_before_it_is_compensated():
     assert seen(34.0, offset=0.4).decidegrees == 368
     assert seen(34.0, offset=0.4).surface == 340

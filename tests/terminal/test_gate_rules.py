@@ -12,6 +12,7 @@ import pytest
 from gpiozero.pins.mock import MockFactory
 
 from config.settings import InputSettings
+from hw.clock import Moment
 from hw.thermal import Reading, ThermalState
 from sync.central.mint import personal_code
 from terminal.case import Case
@@ -23,6 +24,8 @@ from terminal.person import Absence, Declared, Person, PersonKind, Status
 from terminal.policy import Policy
 from terminal.reasons import Notice, Reason, Verdict
 from terminal.records import VIOLATION, unseal
+from terminal.roster import Roster, RosterRefused
+from terminal.roster_shelf import RosterShelf
 from tests.terminal.world import (
     NOW,
     PEOPLE,
@@ -214,6 +217,18 @@ def test_an_attendant_who_is_suspended_after_the_proof_registers_nobody(
     answer = rig.gate.register("W1", PEOPLE["T1"], 0.0)  # as they were when they showed their code
     assert answer.decision.reasons == (Reason.MANUAL_ATTENDANT,)
     assert rig.records()[0]["attendant"] == "T1"
+
+
+def test_a_registration_that_the_roster_forbids_is_recorded_with_both(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(shelf: RosterShelf, now: Moment) -> Roster:
+        raise RosterRefused(Reason.ROSTER_ALTERED, "a byte is wrong")
+
+    monkeypatch.setattr(RosterShelf, "current", refuse)
+    assert rig.gate.register("W1", PEOPLE["T1"], 0.0).decision.reasons == (Reason.ROSTER_ALTERED,)
+    [record] = rig.records()
+    assert (record["subject"], record["attendant"], record["verdict"]) == ("W1", "T1", "deny")
 
 
 def test_an_attendant_who_is_in_the_roster_no_more_registers_nobody(rig: Rig) -> None:
