@@ -15,6 +15,7 @@ from terminal.reasons import Reason
 START, ENTER, BACKSPACE, CANCEL = "*", "\r", "\b", "\x1b"
 PROVE_WITHIN = 30.0  # seconds for the attendant to show a code
 IDLE_AFTER = 60.0  # seconds without a key, after which the attendant has left
+PROVED_FOR = 900.0  # seconds that one proof is good for, however busy the keys
 _LONGEST = 64  # characters, as long as a person's number may be
 _TYPED = frozenset(string.ascii_letters + string.digits + "._-")
 
@@ -33,7 +34,7 @@ class ManualDesk:
     def __init__(self) -> None:
         self._attendant: Person | None = None
         self._typed = ""
-        self._until = float("-inf")
+        self._until = self._ends = float("-inf")
 
     def attendant(self, now: float) -> Person | None:
         """Who is registering people now; None when nobody is."""
@@ -62,7 +63,7 @@ class ManualDesk:
             return None
         if self._attendant is None:
             return None
-        self._until = now + IDLE_AFTER
+        self._until = min(now + IDLE_AFTER, self._ends)
         if key == BACKSPACE:
             self._typed = self._typed[:-1]
         elif key == ENTER and self._typed:
@@ -75,6 +76,7 @@ class ManualDesk:
     def proved(self, attendant: Person, now: float) -> None:
         """The attendant showed a code that may register people."""
         self._attendant, self._typed, self._until = attendant, "", now + IDLE_AFTER
+        self._ends = now + PROVED_FOR
 
     def end(self) -> None:
         """Nobody registers anybody any more."""

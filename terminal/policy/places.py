@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from terminal.person import PersonKind
-from terminal.policy.values import WEEKDAYS, Dates, Hours, Minutes, Name, Table, Weekday
+from terminal.policy.values import WEEKDAYS, Dates, Flag, Hours, Minutes, Name, Table, Weekday
 
 Accepted = Literal["personal", "card", "visitor"]
 Purpose = Literal["gate", "library", "dormitory", "classroom", "office", "event"]
@@ -64,10 +64,10 @@ class Place(Table):
     admits: tuple[PersonKind, ...] = Field(tuple(PersonKind), description="kinds of people")
     accepts: tuple[Accepted, ...] = Field(("personal", "card", "visitor"), description="kinds of codes")
     entry: tuple[Permit, ...] = Field((), description="who may enter when; none: everybody it admits, always")
-    thermal: bool = Field(True, description="whether a temperature is needed here")
-    declaration: bool = Field(False, description="whether the day's health declaration is needed here (R4)")
-    check_in: bool = Field(True, description="whether a scan here is the daily check-in (R11, R13)")
-    requires_bound: bool = Field(False, description="whether personal codes must be made for this very place")
+    thermal: Flag = Field(True, description="whether a temperature is needed here")
+    declaration: Flag = Field(False, description="whether the day's health declaration is needed here (R4)")
+    check_in: Flag = Field(True, description="whether a scan here is the daily check-in (R11, R13)")
+    requires_bound: Flag = Field(False, description="whether personal codes must be made for this very place")
     anti_passback: Passback = Field(
         "off", description="a person who comes again: soft lets in and notes it; timed and hard do not"
     )

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from hw.thermal import ThermalState
 from terminal.person import PersonKind
-from terminal.policy.values import Consequence, Difference, Fever, Name, Seconds, Table
+from terminal.policy.values import Consequence, Difference, Fever, Flag, Name, Seconds, Table
 
 
 class CodePolicy(Table):
@@ -75,4 +75,4 @@ class ManualPolicy(Table):
     per_hour: int = Field(
         30, ge=0, le=1000, description="most registrations an hour at one terminal; 0: none"
     )
-    thermal: bool = Field(True, description="whether a temperature is needed, where the place needs one")
+    thermal: Flag = Field(True, description="whether a temperature is needed, where the place needs one")

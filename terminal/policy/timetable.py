@@ -14,7 +14,7 @@ from pydantic import Field, field_validator
 
 from terminal.person import SUBJECT, PersonKind
 from terminal.policy.calendar import Calendar
-from terminal.policy.values import Consequence, Hours, Minutes, Name, Table, Weekday
+from terminal.policy.values import Consequence, Flag, Hours, Minutes, Name, Table, Weekday
 
 
 class Lesson(Table):
@@ -105,7 +105,7 @@ class Event(Table):
         frozenset(), description="numbers of people, and of passes, who are invited"
     )
     capacity: int | None = Field(None, ge=1, le=1_000_000, description="most people inside at one time")
-    sign_out: bool = Field(False, description="whether a second scan signs out")
+    sign_out: Flag = Field(False, description="whether a second scan signs out")
 
     @field_validator("start", "end")
     @classmethod

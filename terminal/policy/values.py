@@ -24,8 +24,9 @@ from pydantic import (
 NAME_PATTERN = r"^[a-z0-9][a-z0-9-]{0,62}$"
 
 Name = Annotated[str, Field(pattern=NAME_PATTERN)]
-Seconds = Annotated[int, Field(ge=0, le=31_536_000)]
-Minutes = Annotated[int, Field(ge=0, le=10_080)]
+Flag = Annotated[bool, Field(strict=True)]
+Seconds = Annotated[int, Field(ge=0, le=31_536_000, strict=True)]
+Minutes = Annotated[int, Field(ge=0, le=10_080, strict=True)]
 Consequence = Literal["allow", "refer", "deny"]
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 WEEKDAYS: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")

@@ -33,13 +33,15 @@ def temperature(scene: Scene) -> Iterator[Finding]:
         said = f"{reading.celsius} °C measured, fever is from {degrees(terms.fever)}"
         yield judged(MEASURED, terms.at_fever, Reason.HEALTH_FEVER, said)
         return
-    brief = reading.decidegrees is not None and reading.seconds < terms.min_seconds
-    if reading.decidegrees is not None and not brief:
+    measured = reading.state is ThermalState.OK and reading.decidegrees is not None
+    brief = measured and not reading.seconds >= terms.min_seconds
+    if measured and not brief:
         yield Finding(MEASURED, f"{reading.celsius} °C measured")
     elif scene.place.thermal and (scene.situation.registration is None or scene.policy.manual.thermal):
         said = f"measured for only {reading.seconds:.1f} s" if brief else f"no temperature: {reading.state}"
-        reason = _REASONS.get(reading.state, Reason.THERMAL_UNAVAILABLE)
-        yield judged(MEASURED, terms.without(reading.state), reason, said)
+        state = reading.state if brief or reading.state is not ThermalState.OK else ThermalState.IMPLAUSIBLE
+        reason = _REASONS.get(state, Reason.THERMAL_UNAVAILABLE)
+        yield judged(MEASURED, terms.without(state), reason, said)
     else:
         yield Finding(MEASURED, "no temperature is needed here")
 

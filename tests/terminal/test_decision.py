@@ -284,3 +284,19 @@ def test_a_stricter_place_never_opens_a_gate(situation: Situation, policy: Polic
     before = decide(situation, policy).verdict
     after = decide(situation, policy.model_copy(update={"places": {"north-gate": stricter}})).verdict
     assert before is Verdict.ALLOW or after is not Verdict.ALLOW
+
+
+@pytest.mark.parametrize(
+    "reading",
+    [
+        Reading(ThermalState.STALE, 365, seconds=5.0),
+        Reading(ThermalState.DRIFTING, 365, seconds=5.0),
+        Reading(ThermalState.OK, None),
+        Reading(ThermalState.OK, 365, seconds=float("nan")),
+    ],
+)
+def test_a_number_counts_as_measured_only_in_a_reading_that_is_good(reading: Reading) -> None:
+    policy = POLICY.model_copy(update={"thermal": ThermalPolicy(min_seconds=2.0)})
+    assert decide(replace(FINE, reading=reading), policy).verdict is Verdict.REFER
+    hot = replace(reading, decidegrees=390)
+    assert decide(replace(FINE, reading=hot), policy).reasons == (Reason.HEALTH_FEVER,)

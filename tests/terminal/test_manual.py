@@ -5,7 +5,17 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from terminal.manual import BACKSPACE, CANCEL, ENTER, IDLE_AFTER, PROVE_WITHIN, START, ManualDesk, Prompt
+from terminal.manual import (
+    BACKSPACE,
+    CANCEL,
+    ENTER,
+    IDLE_AFTER,
+    PROVE_WITHIN,
+    PROVED_FOR,
+    START,
+    ManualDesk,
+    Prompt,
+)
 from terminal.person import SUBJECT, Person, PersonKind
 from terminal.reasons import Reason
 
@@ -96,3 +106,15 @@ def test_cancel_ends_it_before_and_after_the_proof() -> None:
         assert desk.press(CANCEL, 1.0) is None
         assert (desk.prompt(1.0), desk.attendant(1.0), desk.wants_proof(1.0)) == (None, None, False)
         assert typed(desk, f"S1{ENTER}") == []
+
+
+def test_one_proof_is_good_for_a_quarter_of_an_hour_however_busy_the_keys() -> None:
+    desk = ManualDesk()
+    desk.press(START, 0.0)
+    desk.proved(ATTENDANT, 0.0)
+    now = 0.0
+    while now < PROVED_FOR - 50:
+        now += 50
+        assert desk.attendant(now) == ATTENDANT
+        desk.press("1", now)
+    assert desk.attendant(PROVED_FOR) is None

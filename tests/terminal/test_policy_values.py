@@ -97,3 +97,12 @@ def test_a_whole_policy_goes_through_json_unchanged(world: tuple[object, Policy]
     again = Policy.model_validate_json(text)
     assert again == policy
     assert again.model_dump_json(by_alias=True) == text
+
+
+@pytest.mark.parametrize(
+    ("table", "key", "value"),
+    [("code", "fresh_seconds", True), ("timetable", "early_minutes", "20"), ("manual", "thermal", "yes")],
+)
+def test_what_is_of_another_type_is_not_guessed_at(table: str, key: str, value: object) -> None:
+    with pytest.raises(ValidationError, match="Input should be a valid"):
+        Policy.model_validate({"places": {}, table: {key: value}})
