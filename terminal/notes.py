@@ -49,7 +49,7 @@ def _of_mark(mark: Mark) -> Note | None:
                 )
             return Note(f"{half.zh}打卡成功", f"{half.en} check-in recorded")
         case MarkKind.ATTENDANCE:
-            course = mark.name.partition("/")[0]
+            course = mark.name.rpartition("/")[0]
             if mark.late:
                 return Note(f"{course} 迟到 {mark.late} 分钟", f"{course}: late, {mark.late} min")
             return Note(f"{course} 已签到", f"{course}: present")

@@ -108,12 +108,14 @@ def checked_in(scene: Scene) -> Iterator[Finding]:
         else:
             yield Finding(ARRIVAL, f"arrived on {campus} before", notice=Notice.ALREADY)
         return
-    absences, new = [one for one in person.absences if _can_be_made_up(one, scene)], False
+    absences = [one for one in person.absences if _can_be_made_up(one, scene)]
+    new: set[str] = set()  # two absences from one day may be made up by one scan
     for absence in absences:
         name = scene.policy.calendar.date_of(absence.start)
         made_up = scene.marked(MarkKind.MAKE_UP, name)
-        if made_up is None or made_up <= absence.end:  # then it was for another absence from that day
-            new = True
+        # One that was made before this absence ended was for another one from that day.
+        if (made_up is None or made_up <= absence.end) and name not in new:
+            new.add(name)
             mark = Mark(MarkKind.MAKE_UP, name, keep_until=absence.make_up_until)
             yield Finding(MAKE_UP, f"the absence from {name} is made up", mark=mark)
     window = scene.policy.check_in.window(scene.local, scene.policy.calendar)

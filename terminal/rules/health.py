@@ -29,15 +29,19 @@ def declared_well(situation: Situation, policy: Policy | None) -> bool | None:
 def temperature(scene: Scene) -> Iterator[Finding]:
     """A fever by the terminal's own reading, or no reading that counts where one is needed."""
     reading, terms = scene.situation.reading, scene.policy.thermal
+    needed = scene.place.thermal and (scene.situation.registration is None or scene.policy.manual.thermal)
     if reading.decidegrees is not None and reading.decidegrees >= terms.fever:
         said = f"{reading.celsius} °C measured, fever is from {degrees(terms.fever)}"
-        yield judged(MEASURED, terms.at_fever, Reason.HEALTH_FEVER, said)
+        # However it was measured: a fever is never let off more lightly than no temperature at all.
+        unsure = reading.state is not ThermalState.OK or not reading.seconds >= terms.min_seconds
+        graver = needed and unsure and terms.without(reading.state) == "deny"
+        yield judged(MEASURED, "deny" if graver else terms.at_fever, Reason.HEALTH_FEVER, said)
         return
     measured = reading.state is ThermalState.OK and reading.decidegrees is not None
     brief = measured and not reading.seconds >= terms.min_seconds
     if measured and not brief:
         yield Finding(MEASURED, f"{reading.celsius} °C measured")
-    elif scene.place.thermal and (scene.situation.registration is None or scene.policy.manual.thermal):
+    elif needed:
         said = f"measured for only {reading.seconds:.1f} s" if brief else f"no temperature: {reading.state}"
         state = reading.state if brief or reading.state is not ThermalState.OK else ThermalState.IMPLAUSIBLE
         reason = _REASONS.get(state, Reason.THERMAL_UNAVAILABLE)

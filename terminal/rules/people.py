@@ -76,7 +76,9 @@ def attendant(scene: Scene) -> Iterator[Finding]:
     if registration is None:
         return
     rule, who = "R16 manual registration", registration.attendant
-    if not may_attend(who, scene.situation, scene.policy):
+    if scene.situation.refused:
+        yield refused(rule, scene.situation.refused, "the terminal cannot look the person up")
+    elif not may_attend(who, scene.situation, scene.policy):
         yield refused(rule, Reason.MANUAL_ATTENDANT, f"{who.subject} is no attendant")
     elif scene.situation.subject == who.subject:
         yield refused(rule, Reason.MANUAL_SELF, "an attendant cannot register themself")

@@ -14,9 +14,11 @@ from hw.thermal import Reading, ThermalState
 from terminal.codes import Code, CodeKind, PassKind
 from terminal.decision import Situation, decide
 from terminal.declaration import Declaration, Symptom
-from terminal.person import Person, PersonKind, Status
+from terminal.findings import MarkKind
+from terminal.person import Absence, Person, PersonKind, Status
 from terminal.policy import CodePolicy, Place, Policy, ThermalPolicy
 from terminal.reasons import SENTENCES, Notice, Reason, Verdict
+from terminal.situation import Registration
 from tests.terminal.world import NAMED, NOW, POLICY
 
 AT = int(NOW.timestamp())
@@ -300,3 +302,22 @@ def test_a_number_counts_as_measured_only_in_a_reading_that_is_good(reading: Rea
     assert decide(replace(FINE, reading=reading), policy).verdict is Verdict.REFER
     hot = replace(reading, decidegrees=390)
     assert decide(replace(FINE, reading=hot), policy).reasons == (Reason.HEALTH_FEVER,)
+
+
+def test_a_fever_is_never_let_off_more_lightly_than_no_temperature() -> None:
+    thermal = ThermalPolicy(at_fever="refer", too_brief="deny", min_seconds=1.0)
+    policy = POLICY.model_copy(update={"thermal": thermal})
+    brief, long = (Reading(ThermalState.OK, 380, seconds=seconds) for seconds in (0.5, 1.0))
+    assert decide(replace(FINE, reading=brief), policy).verdict is Verdict.DENY
+    assert decide(replace(FINE, reading=long), policy).verdict is Verdict.REFER
+
+
+def test_a_registration_that_cannot_be_looked_up_is_refused_for_that() -> None:
+    lost = replace(FINE, code=None, refused=Reason.JOURNAL_UNWRITABLE, registration=Registration(STUDENT))
+    assert decide(lost, POLICY).reasons == (Reason.JOURNAL_UNWRITABLE,)
+
+
+def test_one_scan_makes_up_all_absences_of_a_day_by_one_mark() -> None:
+    twice = (Absence(AT - 900, AT - 800, AT + 900), Absence(AT - 700, AT - 600, AT + 900))
+    back = replace(FINE, person=replace(STUDENT, absences=twice))
+    assert [mark.kind for mark in decide(back, POLICY).marks] == [MarkKind.MAKE_UP]

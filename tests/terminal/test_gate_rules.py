@@ -26,6 +26,7 @@ from terminal.reasons import Notice, Reason, Verdict
 from terminal.records import VIOLATION, unseal
 from terminal.roster import Roster, RosterRefused
 from terminal.roster_shelf import RosterShelf
+from tests.sim.agenda import zone_at_noon
 from tests.terminal.world import (
     NOW,
     PEOPLE,
@@ -42,6 +43,7 @@ from tests.terminal.world import (
 
 AT = int(NOW.timestamp())
 DAY = f"{NOW:%Y-%m-%d}"
+LOCAL = NOW.replace(hour=12)  # on the wall: see zone_at_noon
 Open = Callable[..., Rig]
 
 
@@ -52,7 +54,7 @@ def open_rig(own_town: Town, tmp_path: Path) -> Any:
 
     def open_(*people: Person, whole: dict[str, Any] | None = None, **gate: Any) -> Rig:
         document = POLICY.model_dump(mode="json", by_alias=True) | (whole or {})
-        document["calendar"] = {"time_zone": "UTC"}
+        document["calendar"] = {"time_zone": zone_at_noon(NOW)}
         document["places"]["north-gate"] |= gate
         own_town.publish(*people, policy=Policy.model_validate(document))
         rig = Rig(own_town, tmp_path)
@@ -290,8 +292,8 @@ def test_an_attendant_cannot_register_themself_nor_the_suspended_nor_the_unknown
 def test_an_event_is_full_until_somebody_signs_out(open_rig: Open) -> None:
     gala = {
         "name_zh": "晚会", "name_en": "Gala", "place": "north-gate", "capacity": 1, "sign_out": True,
-        "from": f"{NOW - timedelta(hours=1):%Y-%m-%dT%H:%M:%S}",
-        "to": f"{NOW + timedelta(hours=1):%Y-%m-%dT%H:%M:%S}",
+        "from": f"{LOCAL - timedelta(hours=1):%Y-%m-%dT%H:%M:%S}",
+        "to": f"{LOCAL + timedelta(hours=1):%Y-%m-%dT%H:%M:%S}",
         "people": ["S1", "S10", "V-9"],
     }  # fmt: skip
     rig = open_rig(whole={"events": {"gala": gala}})
@@ -376,8 +378,8 @@ def test_a_terminal_without_a_switch_has_nothing_to_watch() -> None:
 def test_hard_anti_passback_lets_out_of_an_event_who_signs_out_and_in_again(open_rig: Open) -> None:
     gala = {
         "name_zh": "晚会", "name_en": "Gala", "place": "north-gate", "sign_out": True, "people": ["S1"],
-        "from": f"{NOW - timedelta(hours=1):%Y-%m-%dT%H:%M:%S}",
-        "to": f"{NOW + timedelta(hours=1):%Y-%m-%dT%H:%M:%S}",
+        "from": f"{LOCAL - timedelta(hours=1):%Y-%m-%dT%H:%M:%S}",
+        "to": f"{LOCAL + timedelta(hours=1):%Y-%m-%dT%H:%M:%S}",
     }  # fmt: skip
     rig = open_rig(whole={"events": {"gala": gala}}, anti_passback="hard")
     card = pass_of("S1", "card")
@@ -392,7 +394,7 @@ def test_of_two_classes_that_one_may_come_for_the_earlier_counts_however_they_ar
     open_rig: Open,
 ) -> None:
     lesson = {"place": "north-gate", "groups": ["c"], "day": f"{NOW:%a}".lower()}
-    minute = NOW.hour * 60 + NOW.minute
+    minute = LOCAL.hour * 60 + LOCAL.minute
     spans = {"NEXT": (minute + 10, minute + 60), "NOW": (minute - 30, minute + 5)}
     lessons = [
         lesson
