@@ -95,7 +95,7 @@ def standing_notices(situation: Situation, policy: Policy) -> tuple[Notice, ...]
     if not situation.clock_trusted:
         found.append(Notice.CLOCK_UNTRUSTED)
         personal = situation.code is not None and situation.code.kind is CodeKind.PERSONAL
-        if personal and policy.code.untrusted_clock == "last-trusted" and situation.floor is not None:
+        if personal and codes.trusted_floor(situation, policy) is not None:
             found.append(Notice.LAST_TRUSTED_TIME)
     if situation.roster_age > timedelta(seconds=policy.roster.warn_seconds):
         found.append(Notice.ROSTER_OLD)

@@ -32,6 +32,11 @@ class Declaration:
     contact: bool
 
     @property
+    def symptom_names(self) -> list[str]:
+        """The declared symptoms, such as ["cough", "fever"]."""
+        return [str(symptom.name).lower() for symptom in self.symptoms]
+
+    @property
     def well(self) -> bool:
         """Whether nothing in it is of concern: no symptom, no contact, no temperature from 37.3 °C."""
         fever = self.decidegrees is not None and self.decidegrees >= FEVER
@@ -41,8 +46,7 @@ class Declaration:
         """What was declared, such as "36.4 °C, cough, contact", or "well"."""
         heat = self.decidegrees
         said = [f"{heat // 10}.{heat % 10} °C"] if heat is not None else []
-        said += [str(one.name).lower() for one in self.symptoms]
-        return ", ".join([*said, *(["contact"] if self.contact else [])]) or "well"
+        return ", ".join([*said, *self.symptom_names, *(["contact"] if self.contact else [])]) or "well"
 
     def to_list(self) -> list[Any]:
         """The declaration as codes carry it."""

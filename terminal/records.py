@@ -137,7 +137,7 @@ def _declared(declaration: Declaration) -> dict[str, Any]:
     return {
         "source": "code",
         "celsius": degrees(declaration.decidegrees),
-        "symptoms": [str(symptom.name).lower() for symptom in declaration.symptoms],
+        "symptoms": declaration.symptom_names,
         "contact": declaration.contact,
     }
 

@@ -7,8 +7,9 @@ from datetime import datetime
 
 from terminal.codes import Code, CodeKind
 from terminal.findings import Finding, Violation, ViolationKind, refused
+from terminal.policy import Policy
 from terminal.reasons import Reason
-from terminal.situation import Scene
+from terminal.situation import Scene, Situation
 
 RULE = "R3 code"
 
@@ -60,7 +61,7 @@ def _personal(scene: Scene, shown: Code) -> Iterator[Finding]:
             yield refused(RULE, Reason.CODE_FUTURE, f"the code was made {issued_at - now:.0f} s from now")
             return
     else:
-        floor = trusted_floor(scene)
+        floor = trusted_floor(situation, scene.policy)
         if floor is None:  # freshness means nothing then; a pass still opens
             yield refused(RULE, Reason.CLOCK_UNTRUSTED, "freshness cannot be judged without a clock")
             return
@@ -83,6 +84,6 @@ def _personal(scene: Scene, shown: Code) -> Iterator[Finding]:
         yield Finding(RULE, "the code is genuine, fresh and new")
 
 
-def trusted_floor(scene: Scene) -> datetime | None:
+def trusted_floor(situation: Situation, policy: Policy) -> datetime | None:
     """What personal codes are judged by while the clock is not trusted; None when they are refused then."""
-    return scene.situation.floor if scene.policy.code.untrusted_clock == "last-trusted" else None
+    return situation.floor if policy.code.untrusted_clock == "last-trusted" else None

@@ -77,7 +77,7 @@ def _shown(scene: Scene, declaration: Declaration) -> Iterator[Finding]:
             DECLARED, scene.policy.thermal.at_fever, Reason.HEALTH_FEVER, f"{degrees(heat)} °C declared"
         )
     if symptoms:
-        said = f"{', '.join(str(one.name).lower() for one in symptoms)} declared"
+        said = f"{', '.join(declaration.symptom_names)} declared"
         consequence = terms.at_breathing if Symptom.BREATHING in symptoms else terms.at_symptoms
         yield judged("R19 symptoms", consequence, Reason.HEALTH_DECLARED, said)
     if declaration.contact:
