@@ -202,9 +202,10 @@ def test_ctrl_c_ends_it_soon_and_leaves_no_process(
         demo.kill()
     assert running_in(tmp_path) == []
     assert "Traceback" not in log.read_text()
-    # A run that was over all the same when it was interrupted says so.
+    # A run that was over all the same says so; the interrupt may still have met it while it tidied up.
     over = "everything as it should be" in log.read_text()
-    assert status == (0 if endless or over else 130), log.read_text()
+    allowed = {0} if endless else {0, 130} if over else {130}
+    assert status in allowed, log.read_text()
 
 
 def test_it_begins_although_the_stage_stood_still_while_the_others_started(tmp_path: Path) -> None:
