@@ -1,6 +1,7 @@
 """The wire between terminal and central: batches of sealed events, receipts, problems, and their signatures.
 
-A batch is a POST of a JSON array of CloudEvents (application/cloudevents-batch+json) to BATCHES. It is
+A batch is a POST of a JSON array of CloudEvents (application/cloudevents-batch+json) to BATCHES, in order and
+after everything that central has; or to LIVE, in order but ahead of a backlog that is still on its way. It is
 signed with the device's Ed25519 key as RFC 9421 HTTP message signatures prescribe, over method, path,
 content type and Content-Digest (RFC 9530). The answer is a receipt, or a problem document (RFC 9457).
 
@@ -27,9 +28,10 @@ from http_message_signatures import (
 from pydantic import BaseModel, ConfigDict, Field
 
 from config.errors import CampusgateError
-from terminal.records import Event
+from terminal.events import Event
 
 BATCHES = "/v1/batches"
+LIVE = "/v1/batches/live"
 BATCH_TYPE = "application/cloudevents-batch+json"
 PROBLEM_TYPE = "application/problem+json"
 TUF_METADATA = "/tuf/metadata"
@@ -50,14 +52,37 @@ class Refused(BaseModel):
     reason: str
 
 
+class Span(BaseModel):
+    """Records from `first` up to `through`, whose digest is `digest`, that central has ahead of others."""
+
+    model_config = ConfigDict(extra="ignore")
+    first: int = Field(ge=1, le=MAX_SEQUENCE)
+    through: int = Field(ge=1, le=MAX_SEQUENCE)
+    digest: str = Field(pattern="^[0-9a-f]{64}$")
+
+
+class Wish(BaseModel):
+    """What central would have the next requests be: at most so many records and bytes, so far apart."""
+
+    model_config = ConfigDict(extra="ignore")
+    records: int | None = Field(None, ge=1)
+    bytes: int | None = Field(None, ge=1)  # of the body before compression
+    pause: float = Field(0.0, ge=0)  # seconds between two requests while a backlog drains
+
+
 class BatchReceipt(BaseModel):
-    """Central's answer: it has every record up to `through`, whose digest is `digest`."""
+    """Central's answer: it has every record up to `through`, whose digest is `digest`.
+
+    live: for a batch of the live lane that is still ahead of that, the span that it is part of.
+    """
 
     model_config = ConfigDict(extra="ignore")
     device: str
     through: int = Field(ge=0, le=MAX_SEQUENCE)
     digest: str = Field(pattern="^[0-9a-f]{64}$")
+    live: Span | None = None
     refused: list[Refused] = []
+    wish: Wish = Wish()
     rotate: bool = False  # central asks this device for a new key
 
 

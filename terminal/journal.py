@@ -21,7 +21,8 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 from sqlite_utils import Database
 
 from config.errors import CampusgateError
-from terminal.records import FIRST_DIGEST, AnyRecord, Event, parse_event, seal
+from terminal.events import FIRST_DIGEST, LOST, Event, parse_event
+from terminal.records import AnyRecord, seal
 
 
 class JournalError(CampusgateError, OSError):
@@ -235,6 +236,22 @@ class JournalReader:
             return FIRST_DIGEST
         events = self.after(sequence - 1, records=1, size=1)
         return events[0].digest if events and events[0].sequence == sequence else None
+
+    def fits(self, sequence: int, digest: str) -> bool:
+        """Whether `digest` is what the record `sequence` may have; never for one that was not written.
+
+        Of lost records only the digest that the next one names is known; without a next one, none.
+        Raises: JournalError when the journal cannot be read.
+        """
+        if sequence == 0:
+            return digest == FIRST_DIGEST
+        events = self.after(sequence - 1, records=1, size=1)
+        if not events or not events[0].first <= sequence <= events[0].sequence:
+            return False
+        event = events[0]
+        if event.type != LOST or digest == event.digest:
+            return digest == event.digest
+        return sequence < event.sequence or event.resumes in ("", digest)
 
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection | None]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from config.files import write_atomic
-from terminal.records import FIRST_DIGEST
+from terminal.events import FIRST_DIGEST
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from pydantic import ValidationError
 from tuf.api.exceptions import DownloadError, DownloadHTTPError, RepositoryError
 from tuf.api.metadata import Metadata, Root, Timestamp
@@ -104,6 +105,11 @@ class Roster:
         """The issuer's key with that id, or None. Raises: RosterRefused when the manifest was altered."""
         self._whole(MANIFEST)
         return self._manifest.issuers.get(issuer_key_id)
+
+    def statement_keys(self) -> tuple[Ed25519PublicKey, ...]:
+        """The keys of central's statements. Raises: RosterRefused when the manifest was altered."""
+        self._whole(MANIFEST)
+        return self._manifest.statement_keys
 
     def policy(self) -> Policy:
         """The policy, read and verified now. Raises: RosterRefused when it is missing, altered or invalid."""

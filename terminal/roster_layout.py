@@ -1,8 +1,8 @@
 """How the roster lies in its TUF repository: names, the index of shards, the overlay. No I/O, no trust.
 
-Targets that targets.json lists: manifest.json (issuers, shard bits), policy.json and index.bin. The index
-has 36 bytes for each shard, in order: its length (32 bits, big-endian) and its SHA-256. Shard N holds the
-people whose SHA-256 of their number starts with the bits of N, one line of JSON each.
+Targets that targets.json lists: manifest.json (issuers, statement keys, shard bits), policy.json and
+index.bin. The index has 36 bytes for each shard, in order: its length (32 bits, big-endian) and its SHA-256.
+Shard N holds the people whose SHA-256 of their number starts with the bits of N, one line of JSON each.
 The target recent/people.jsonl is listed by the delegated role "recent", which can sign no other path: people
 changed, added or removed since the last full publication. It is asked before the shards and always wins.
 """
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from tuf.api.metadata import TargetFile
 
 from terminal.codes import from_compressed, key_id
@@ -38,11 +39,15 @@ _ENTRY = struct.Struct(">I32s")
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What the roster says of itself. issuers: public keys of pass issuers by key id."""
+    """What the roster says of itself. issuers: public keys of pass issuers by key id.
+
+    statement_keys: what central's statements are verified with (see statement.py).
+    """
 
     bits: int
     people: int
     issuers: dict[str, EllipticCurvePublicKey]
+    statement_keys: tuple[Ed25519PublicKey, ...] = ()
 
     @classmethod
     def parse(cls, data: bytes) -> Manifest:
@@ -52,7 +57,13 @@ class Manifest:
         bits = int(document["bits"])
         if not 0 <= bits <= MAX_BITS:
             raise ValueError(f"bits {bits} is not 0 to {MAX_BITS}")
-        return cls(bits, int(document["people"]), {key_id(point): point for point in points})
+        keys = (bytes.fromhex(key) for key in document.get("statement_keys", ()))
+        return cls(
+            bits,
+            int(document["people"]),
+            {key_id(point): point for point in points},
+            tuple(Ed25519PublicKey.from_public_bytes(key) for key in keys),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,8 @@ from sync.central.site import Site
 from sync.central.store import Gap, Store
 from sync.central.wire import Message, Refusal, problem, read_body, signer, too_large
 from sync.protocol import BATCHES, MAX_BODY, PROBLEM_TYPE, BatchReceipt
-from terminal.records import Event, RecordError, parse_event, unseal
+from terminal.events import Event, RecordError, parse_event
+from terminal.records import unseal
 
 
 def create_app(site: Site, store: Store) -> FastAPI:

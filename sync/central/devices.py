@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from config.errors import CampusgateError
 from config.keys import parse_public, public_pem
 from sync.central.database import Database, device, device_trust, upsert
-from terminal.records import FIRST_DIGEST
+from terminal.events import FIRST_DIGEST
 
 
 class DeviceStatus(StrEnum):

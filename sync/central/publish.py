@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from tuf.api.metadata import (
     DelegatedRole,
     Delegations,
@@ -92,7 +93,11 @@ class Repository:
         write_atomic(self._metadata / "1.root.json", data)
 
     def publish(
-        self, people: Iterable[Person], policy: Policy, issuers: Sequence[EllipticCurvePublicKey]
+        self,
+        people: Iterable[Person],
+        policy: Policy,
+        issuers: Sequence[EllipticCurvePublicKey],
+        statement_keys: Sequence[Ed25519PublicKey] = (),
     ) -> int:
         """Publish everything, fold the recent changes in, sweep; the version. Raises: OSError, KeyFileError.
 
@@ -105,6 +110,7 @@ class Repository:
                 "bits": contents.bits,
                 "people": contents.people,
                 "issuers": [compressed(issuer).hex() for issuer in issuers],
+                "statement_keys": [key.public_bytes_raw().hex() for key in statement_keys],
             }
             shards.write_shards(self.directory, contents)
             targets = Targets(version=1, expires=_expiry("targets"), delegations=self._delegations())

@@ -18,8 +18,9 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from sync.central.store import Store
 from terminal.codes import CodeKind
+from terminal.events import Event, RecordError
 from terminal.reasons import Verdict
-from terminal.records import Event, RecordError, unseal
+from terminal.records import unseal
 
 WALK = timedelta(seconds=60)
 """The shortest way between two places: one card at both in less time is two cards."""

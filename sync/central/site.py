@@ -21,6 +21,7 @@ from sync.central.people_rows import current
 from sync.central.policy_file import PolicyFile, read_policy
 from sync.central.policy_source import read_source
 from sync.central.publish import PublishError, Repository
+from sync.central.statements import Statements
 from sync.central.store import Store
 from terminal.codes import key_id
 from terminal.install import TrustBundle
@@ -60,6 +61,7 @@ class Site:
         self.directory = directory
         self._keys = directory / "keys"
         self.issuers = Issuers(self._keys / "issuer.pem", directory / "issuers")
+        self.statements = Statements(self._keys / "statement.pem")
         self.repository = Repository(directory / "tuf", self._keys)
 
     @property
@@ -81,6 +83,7 @@ class Site:
         private_directory(self.directory)
         save_private(self._keys / "records.pem", X25519PrivateKey.generate())
         self.issuers.create()
+        self.statements.create()
         write_atomic(self._keys / "operator.token", secrets.token_urlsafe(32).encode(), mode=0o600)
         self.repository.create()
         write_atomic(self.directory / "central.json", json.dumps({"url": url, "school": school}).encode())
@@ -121,7 +124,9 @@ class Site:
         number, _ = store.roster.unpublished()
         policy = self.policy()
         people = (_current(one, policy) for one in store.people())
-        version = self.repository.publish(people, policy, self.issuers.published())
+        self.statements.create()  # a central of an earlier version has none yet
+        statement_keys = [self.statements.public_key()]
+        version = self.repository.publish(people, policy, self.issuers.published(), statement_keys)
         store.roster.published(number)
         store.set_note(_PUBLISHED, self._fingerprint())
         store.set_note(_HOUR, f"{datetime.now(UTC):%Y-%m-%dT%H}")

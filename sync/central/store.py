@@ -19,8 +19,8 @@ from sync.central.database import Database, alarm, device, read_meta, record, wr
 from sync.central.devices import Devices
 from sync.central.people import People
 from sync.protocol import BatchReceipt, Refused
+from terminal.events import Event, parse_event
 from terminal.person import Person
-from terminal.records import Event, parse_event
 
 
 class Gap(CampusgateError, ValueError):

@@ -12,11 +12,12 @@ import pytest
 
 from sync.central.store import Store
 from terminal.decision import Decision
+from terminal.events import parse_event
 from terminal.journal import Journal, JournalReader
 from terminal.provision import trust
 from terminal.reasons import Reason, Verdict
 from terminal.receipt import Receipt
-from terminal.records import Record, parse_event, seal
+from terminal.records import Record, seal
 from tests.sim.audit import Ledger, Tally, percentiles, reckon
 from tests.sim.campus import Campus
 

@@ -9,9 +9,10 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from sync.protocol import BATCH_TYPE, BATCHES, sign_batch
 from terminal.decision import Decision
+from terminal.events import FIRST_DIGEST, Event
 from terminal.provision import device_key
 from terminal.reasons import Reason, Verdict
-from terminal.records import FIRST_DIGEST, Event, Record, seal
+from terminal.records import Record, seal
 from tests.sim.campus import Campus
 from tests.sync.world import DEVICE, FIRST_SCAN
 

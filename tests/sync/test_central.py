@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from config.keys import public_pem
 from sync.central.store import Gap, Store
 from sync.protocol import BATCH_TYPE, BATCHES, batch_body, sign_batch
+from terminal.events import Event
 from terminal.provision import device_key
-from terminal.records import Event
 from tests.sim.campus import Campus
 from tests.sync.batches import assert_problem, chain, event, post
 from tests.sync.world import DEVICE, arrived, counts, write_records
@@ -42,7 +42,7 @@ def test_the_same_batch_twice_gives_the_same_receipt_and_no_duplicates(campus: C
 
 
 def chain_end(body: bytes) -> str:
-    from terminal.records import parse_event
+    from terminal.events import parse_event
 
     return parse_event(json.loads(body)[-1]).digest
 

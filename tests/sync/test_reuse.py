@@ -16,9 +16,10 @@ from sync.central.reuse import WALK, Opened, Reuse, opened_records, reused
 from sync.central.store import Stored
 from terminal.codes import Code, CodeKind, PassKind
 from terminal.decision import Decision
+from terminal.events import FIRST_DIGEST, Event
 from terminal.journal import JournalReader
 from terminal.reasons import Reason, Verdict
-from terminal.records import FIRST_DIGEST, Event, Record, seal, unseal
+from terminal.records import Record, seal, unseal
 from tests.sim.campus import Campus
 from tests.sync.office import good, opened
 from tests.terminal.world import NOW, RECORD_KEY, Rig, Town, code_of, found_town, pass_of, scan_record

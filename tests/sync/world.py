@@ -23,11 +23,12 @@ from sync.downlink import Downlink
 from sync.http import session
 from sync.uplink import Uplink
 from terminal.decision import Decision
+from terminal.events import Event
 from terminal.journal import Journal, JournalReader
 from terminal.provision import device_key, trust
 from terminal.reasons import Reason, Verdict
 from terminal.receipt import Receipt
-from terminal.records import Event, Record
+from terminal.records import Record
 from terminal.roster import Roster
 from tests.sim.audit import reckon
 from tests.sim.campus import Campus

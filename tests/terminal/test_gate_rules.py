@@ -17,13 +17,14 @@ from hw.thermal import Reading, ThermalState
 from sync.central.mint import personal_code
 from terminal.case import Case
 from terminal.declaration import Declaration, Symptom
+from terminal.events import VIOLATION
 from terminal.findings import MarkKind, Violation, ViolationKind
 from terminal.gate import Answer, Gate
 from terminal.journal import Entry, JournalReader
 from terminal.person import Absence, Declared, Person, PersonKind, Status
 from terminal.policy import Policy
 from terminal.reasons import Notice, Reason, Verdict
-from terminal.records import VIOLATION, unseal
+from terminal.records import unseal
 from terminal.roster import Roster, RosterRefused
 from terminal.roster_shelf import RosterShelf
 from tests.sim.agenda import zone_at_noon

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from hw.thermal import Reading, ThermalState
+from terminal.events import FIRST_DIGEST
 from terminal.journal import Journal, JournalError, JournalReader
 from terminal.memory import FORGET_AFTER, ISSUED_AT
-from terminal.records import FIRST_DIGEST, unseal
+from terminal.records import unseal
 from tests.terminal.world import NOW, RECORD_KEY, accepted, chained, open_journal, scan_record
 
 AT = int(NOW.timestamp())

@@ -11,10 +11,10 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from config.errors import KeyFileError, SettingsError
 from config.keys import parse_public, public_pem
 from config.settings import Settings, load_settings, parse_settings
+from terminal.events import FIRST_DIGEST
 from terminal.install import TrustBundle, install
 from terminal.provision import device_key, provision, trust
 from terminal.receipt import Receipt
-from terminal.records import FIRST_DIGEST
 from tests.terminal.world import RECORD_KEY
 
 CENTRAL = public_pem(RECORD_KEY.public_key())

@@ -19,18 +19,9 @@ from hw.thermal import Reading, ThermalState
 from terminal.codes import Code, CodeKind
 from terminal.decision import Decision
 from terminal.declaration import Declaration, Symptom
+from terminal.events import FIRST_DIGEST, SCAN, Event, RecordError, canonical, parse_event
 from terminal.reasons import Notice, Reason, Verdict
-from terminal.records import (
-    FIRST_DIGEST,
-    SCAN,
-    Event,
-    Record,
-    RecordError,
-    canonical,
-    parse_event,
-    seal,
-    unseal,
-)
+from terminal.records import Record, seal, unseal
 from tests.terminal.world import NOW, RECORD_KEY, scan_record
 
 AT = int(NOW.timestamp())

@@ -31,6 +31,7 @@ from sync.central.publish import Repository
 from terminal.codes import PREFIX, Code, CodeKind, PassKind, compressed
 from terminal.cose import ES256
 from terminal.decision import Decision
+from terminal.events import FIRST_DIGEST, Event
 from terminal.gate import Answer, Gate
 from terminal.journal import Journal, JournalReader, Memo
 from terminal.memory import memos
@@ -38,7 +39,7 @@ from terminal.person import Person, PersonKind, Status
 from terminal.policy import Place, Policy
 from terminal.portal import Portal
 from terminal.reasons import Reason, Verdict
-from terminal.records import FIRST_DIGEST, Event, Record, unseal
+from terminal.records import Record, unseal
 from terminal.roster import Roster
 from terminal.roster_shelf import RosterShelf
 from terminal.scanner import Sighting

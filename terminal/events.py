@@ -1,0 +1,150 @@
+"""Events: the envelope of a record as it lies on disk and travels, which anyone may read.
+
+An event is a CloudEvents 1.0 JSON event in canonical form (RFC 8785) with extension attributes of ours. Each
+carries the SHA-256 digest of the one before, so that a missing, moved or altered one is seen. What happened
+is inside, sealed (see records.py).
+
+One kind has nothing inside: LOST stands in the place of records that a damaged disk took for good. It says
+which (`lostfrom` to `id`), and the chain goes on after it with the digest that the next record names.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from config.errors import CampusgateError
+
+SCAN = "campusgate.scan.v1"
+VIOLATION = "campusgate.violation.v1"
+LOST = "campusgate.lost.v1"
+TYPES = frozenset({SCAN, VIOLATION, LOST})
+FIRST_DIGEST = "0" * 64
+
+
+class RecordError(CampusgateError, ValueError):
+    """Raised when an event is malformed or its data cannot be opened."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A sealed record in its envelope, and the digest that the next one carries.
+
+    first: the first sequence number that it stands for: its own, but for LOST. resumes: for LOST, the
+    `previous` of the record after it, "" when there was none. sealed: empty for LOST.
+    """
+
+    type: str
+    device: str
+    sequence: int
+    previous: str
+    time: datetime
+    clock_trusted: bool
+    sealed: bytes
+    text: str  # canonical JSON, exactly what is digested
+    first: int
+    resumes: str = ""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the canonical JSON, as hex."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+    @property
+    def chained(self) -> str:
+        """The digest that the next record must carry as its `previous`."""
+        return self.resumes or self.digest
+
+
+def source(device: str) -> str:
+    """The CloudEvents `source` of a device's records."""
+    return f"urn:campusgate:device:{device}"
+
+
+def rfc3339(time: datetime) -> str:
+    """The aware `time` in UTC with milliseconds (RFC 3339)."""
+    return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def lost(
+    device: str, first: int, last: int, *, previous: str, resumes: str, at: datetime, trusted: bool
+) -> Event:
+    """The event that stands for the records `first` to `last` of `device`, which no longer exist.
+
+    previous: digest of record `first` - 1. resumes: as in `Event`. at, trusted: when it was found out.
+    """
+    document = {
+        "specversion": "1.0",
+        "id": str(last),
+        "source": source(device),
+        "type": LOST,
+        "time": rfc3339(at),
+        "clocktrusted": trusted,
+        "previous": previous,
+        "lostfrom": str(first),
+    }
+    return parse_event(canonical(document | ({"resumes": resumes} if resumes else {})))
+
+
+def parse_event(data: str | Mapping[str, Any]) -> Event:
+    """The event in JSON text or an already parsed object. Raises: RecordError naming the field."""
+    try:
+        document = json.loads(data) if isinstance(data, str) else data
+        if not all(key.isascii() and isinstance(value, str | bool) for key, value in document.items()):
+            raise RecordError("an event holds nothing but texts, true and false, under ASCII names")
+        if document["specversion"] != "1.0" or document["type"] not in TYPES:
+            raise RecordError(f"specversion must be 1.0 and type one of {', '.join(sorted(TYPES))}")
+        name = document["source"].removeprefix(source(""))
+        sequence = _number(document["id"])
+        if not name or source(name) != document["source"] or sequence < 1:
+            raise RecordError("source or id are not a device and a sequence number from 1")
+        if not _is_digest(document["previous"]) or not isinstance(document["clocktrusted"], bool):
+            raise RecordError("previous must be a SHA-256 in hex and clocktrusted true or false")
+        time = datetime.fromisoformat(document["time"])
+        if time.tzinfo is None:
+            raise RecordError("time has no offset from UTC (RFC 3339)")
+        is_lost = document["type"] == LOST
+        first = _number(document["lostfrom"]) if is_lost else sequence
+        resumes = document.get("resumes", "") if is_lost else ""
+        if not 1 <= first <= sequence or (resumes and not _is_digest(resumes)):
+            raise RecordError("lostfrom must be a sequence number up to id, and resumes a SHA-256 in hex")
+        text = canonical(document)
+        text.encode()  # JSON can spell half a character, which no digest is defined for
+        return Event(
+            type=document["type"],
+            device=name,
+            sequence=sequence,
+            previous=document["previous"],
+            time=time.astimezone(UTC),
+            clock_trusted=document["clocktrusted"],
+            sealed=b"" if is_lost else base64.b64decode(document["data_base64"], validate=True),
+            text=text,
+            first=first,
+            resumes=resumes,
+        )
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
+        if isinstance(error, RecordError):
+            raise
+        raise RecordError(f"not a campusgate event: {error!r:.100}") from error
+
+
+def canonical(document: Mapping[str, Any]) -> str:
+    """Canonical JSON (RFC 8785). Events hold only strings and booleans and ASCII keys, for which sorting by
+    code point and Python's own escapes are what the RFC asks."""
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+
+
+def _number(text: str) -> int:
+    number = int(text)
+    if str(number) != text:
+        raise RecordError(f"{text!r:.40} is not a sequence number")
+    return number
+
+
+def _is_digest(text: str) -> bool:
+    return len(text) == 64 and len(bytes.fromhex(text)) == 32
