@@ -93,7 +93,7 @@ class Demo:
             link_url = f"http://127.0.0.1:{self.link.port}"
             self._campus = campus = build(self.directory, seed=self.seed, link_url=link_url, busy=True)
             say("starting central, and sync daemon and terminal of gate, classroom and hall")
-            self._start(campus)
+            say(f"central is {self._start(campus)}, its directory {campus.site.directory}")
             try:
                 self._play(campus, on_row)
                 say("waiting for the last records to reach central")
@@ -110,7 +110,8 @@ class Demo:
         ledger = reckon(campus, self.tally.answered)
         return self.tally.summary(ledger, self._killed, stopped=stopped)
 
-    def _start(self, campus: Campus) -> None:
+    def _start(self, campus: Campus) -> str:
+        """Start everything; central's URL."""
         port = free_port()
         self.link.target = port
         commands = {"central": ["central", "run", "--dir", str(campus.site.directory), "--port", str(port)]}
@@ -129,6 +130,7 @@ class Demo:
         if not wait_until(self._ready, 60):
             logs = ", ".join(str(self.directory / f"{name}.log") for name in commands)
             raise RuntimeError(f"the processes did not get ready within a minute; see {logs}")
+        return f"http://127.0.0.1:{port}"
 
     def _ready(self) -> bool:
         said = [door.watcher.status() for door in self._doors.values()]
