@@ -205,6 +205,7 @@ def test_a_code_verifies_by_rfc_9052_without_our_libraries(text: str, key: Ellip
             )
         ],
     ],
+    ids=lambda value: str(value) if isinstance(value, Reason) else "",  # signatures are never twice the same
 )
 def test_a_hostile_code_is_refused_for_its_own_reason(text: str, reason: Reason) -> None:
     assert refusal(text) is reason
