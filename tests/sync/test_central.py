@@ -36,8 +36,9 @@ def test_a_gap_is_a_conflict_that_names_what_is_expected(campus: Campus, central
 def test_the_same_batch_twice_gives_the_same_receipt_and_no_duplicates(campus: Campus, central: str) -> None:
     body = batch_body(chain(4))
     first, second = (post(central, campus, body).json() for _ in range(2))
-    receipt = {"device": DEVICE, "through": 4, "digest": chain_end(body), "refused": [], "rotate": False}
-    assert first == second == receipt
+    assert first == second
+    said = {"device": DEVICE, "through": 4, "digest": chain_end(body), "refused": [], "rotate": False}
+    assert first.items() >= said.items()
     assert counts(central) == {"record": 4, "alarm": 0}
 
 

@@ -270,7 +270,7 @@ def test_a_reader_sees_whole_records_while_the_writer_appends(path: Path) -> Non
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become somebody else")
 def test_another_user_reads_the_journal_and_leaves_nothing_behind(tmp_path: Path) -> None:
-    for directory in (tmp_path, *list(tmp_path.parents)[:2]):
+    for directory in (tmp_path, *list(tmp_path.parents)[:3]):
         directory.chmod(0o755)
     path = filled(tmp_path / "journal.db")
     assert [file.name for file in tmp_path.iterdir()] == ["journal.db"]
