@@ -204,6 +204,11 @@ class Settings(Table):
         """Central's last receipt; the sync daemon alone writes it."""
         return self.state / "receipt.json"
 
+    @property
+    def quarantine(self) -> Path:
+        """The records that central refused (SQLite); the sync daemon alone writes it."""
+        return self.state / "quarantine.db"
+
     def socket(self, process: str) -> Path:
         """The control socket of `process` ("terminal" or "sync")."""
         return self.path(self.storage.run) / f"{process}.sock"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import signal
+from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
 
@@ -23,6 +24,7 @@ def sync() -> None:
     Example:
       campusgate sync run
       campusgate sync status
+      campusgate sync quarantine
     """
 
 
@@ -59,3 +61,31 @@ def status(path: Path) -> None:
       campusgate sync status
     """
     click.echo(json.dumps(ask(load_settings(path).socket("sync"), "status"), indent=2))
+
+
+@sync.command()
+@settings_option
+@click.option("--limit", default=100, show_default=True, type=click.IntRange(1), help="Most records to list.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON, with the records as they were sent.")
+def quarantine(path: Path, limit: int, as_json: bool) -> None:
+    """The records that central refused, the newest first: sequence, time, reason.
+
+    \b
+    Example:
+      campusgate sync quarantine
+      campusgate sync quarantine --json --limit 5
+    """
+    from sync.quarantine import Quarantine
+
+    kept = Quarantine(load_settings(path).quarantine)
+    entries = kept.newest(limit)
+    if as_json:
+        click.echo(json.dumps([asdict(entry) for entry in entries], indent=2))
+        return
+    for entry in entries:
+        click.echo(f"{entry.sequence}\t{entry.at}\t{entry.reason}")
+    more = kept.count() - len(entries)
+    if more > 0:
+        click.echo(f"and {more} older ones: see --limit", err=True)
+    elif not entries:
+        click.echo("central has refused nothing", err=True)

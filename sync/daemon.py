@@ -7,7 +7,6 @@ the same instant after an outage; a server's Retry-After is honoured.
 from __future__ import annotations
 
 import logging
-import random
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -20,34 +19,15 @@ from config.single import Single
 from sync.downlink import Downlink
 from sync.faults import Fault, SyncFault
 from sync.http import session
+from sync.pace import Pace
 from sync.rekey import KeyRenewal
 from sync.uplink import Uplink
 from terminal.provision import device_key, trust
 
 log = logging.getLogger(__name__)
 
-_FIRST_WAIT = 1.0  # seconds, doubled after every fault
 _STOP_WITHIN = 1.0  # seconds
 _REVOKED_WAIT = 900.0  # seconds; only a person can change that
-
-
-class Pace:
-    """How long to wait before the next try. longest: seconds."""
-
-    def __init__(self, longest: float, rng: random.Random | None = None) -> None:
-        self._longest = longest
-        self._rng = rng or random.SystemRandom()
-        self._faults = 0
-
-    def after_success(self) -> None:
-        """Forget the faults."""
-        self._faults = 0
-
-    def after_fault(self, retry_after: float | None) -> float:
-        """Seconds to wait now: full jitter up to a doubling limit, after what the server asked for."""
-        self._faults += 1
-        ceiling = min(self._longest, _FIRST_WAIT * 2 ** min(self._faults - 1, 30))
-        return min(retry_after or 0.0, self._longest) + self._rng.uniform(0, ceiling)
 
 
 class Daemon:
@@ -111,12 +91,14 @@ class Daemon:
                 self._rest(name, pace.after_fault(None))
                 continue
             pace.after_success()
-            if self._faults[name]:
+            held_up = self._uplink.trouble if name == "uplink" else ""
+            if self._faults[name] and not held_up:
                 self._say(name, "")
                 for wake in self._wake.values():
                     wake.set()  # central is back: the other link need not wait out its backoff
             if not done:
-                self._rest(name, idle)
+                rest = self._uplink.rest if name == "uplink" else 0.0
+                self._rest(name, min(idle, rest) if rest else idle)
 
     def _rest(self, name: str, seconds: float) -> None:
         """Wait, unless told to stop or woken by the other link."""
@@ -146,8 +128,22 @@ class Daemon:
             "device": self._settings.device.name,
             "waiting": waiting,
             "through": self._uplink.receipt.through,
-            "refused": {str(sequence): reason for sequence, reason in self._uplink.refused.items()},
+            "ahead": self._uplink.receipt.count - self._uplink.receipt.through,
+            "quarantine": self._quarantine(),
             "roster_version": self._downlink.version,
             "faults": dict(self._faults),
             "at": datetime.now(UTC).isoformat(timespec="seconds"),
         }
+
+    def _quarantine(self) -> Mapping[str, Any]:
+        """How many records central refused, and the newest of them."""
+        try:
+            newest = self._uplink.quarantine.newest()
+            return {
+                "count": self._uplink.quarantine.count(),
+                "newest": {"sequence": newest[0].sequence, "reason": newest[0].reason, "at": newest[0].at}
+                if newest
+                else None,
+            }
+        except SyncFault as fault:
+            return {"count": None, "newest": None, "fault": str(fault)}

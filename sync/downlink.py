@@ -26,6 +26,7 @@ from sync.faults import Fault, SyncFault
 from sync.http import body, send
 from sync.mirror import Mirror
 from sync.protocol import TUF_METADATA, TUF_TARGETS
+from sync.refusal import intruder
 from terminal.reasons import Reason
 from terminal.roster_layout import INDEX, MANIFEST, POLICY, RECENT, Index, Manifest, shard_target, target_file
 from terminal.roster_refused import reason_of
@@ -168,6 +169,9 @@ class _CentralFetcher(FetcherInterface):
         if response.status_code == 304 and etag:
             response.close()
             return iter([known])
+        if fault := intruder(response):
+            response.close()
+            raise fault
         if response.status_code != 200:
             response.close()
             if response.status_code >= 500:

@@ -10,11 +10,12 @@ from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter
+from requests.utils import select_proxy
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from config.settings import Settings
-from sync.faults import Fault, SyncFault, named
+from sync.faults import Fault, SyncFault, TooSlow, named
 
 
 def session(settings: Settings) -> requests.Session:
@@ -32,14 +33,44 @@ def session(settings: Settings) -> requests.Session:
 
 
 def send(http: requests.Session, request: requests.PreparedRequest, timeout: float) -> requests.Response:
-    """The answer to `request`, its body not yet read. timeout: seconds. Raises: SyncFault."""
-    environment = http.merge_environment_settings(request.url or "", {}, True, http.verify, None)
+    """The answer to `request`, its body not yet read. timeout: seconds. Raises: SyncFault.
+
+    A connection that was kept may have died unnoticed while nothing passed (half open): what fails on it is
+    sent once more on a fresh one. Every request of ours may safely arrive twice.
+    """
+    adapter = http.get_adapter(request.url or "")
+    kept, adapter.kept = getattr(adapter, "kept", False), False  # type: ignore[attr-defined]
+    try:
+        response = _send(http, request, timeout)
+    except SyncFault as fault:
+        if not kept or fault.fault not in (Fault.CUT, Fault.TIMEOUT):
+            raise
+        http.close()
+        response = _send(http, request, timeout)
+    adapter.kept = True  # type: ignore[attr-defined]
+    return response
+
+
+def _send(http: requests.Session, request: requests.PreparedRequest, timeout: float) -> requests.Response:
+    url = request.url or ""
+    environment = http.merge_environment_settings(url, {}, True, http.verify, None)
     try:
         return http.send(request, timeout=timeout, allow_redirects=False, **environment)
     except requests.RequestException as error:
-        raise named(error) from error
+        fault = named(error)
+        proxy = _without_password(select_proxy(url, environment["proxies"]))
+        if proxy:
+            fault = SyncFault(fault.fault, f"{fault.detail} (by the proxy {proxy} of the environment)")
+        raise fault from error
+    except ValueError as error:  # requests reads the target of a redirect even when it is not to follow it
+        raise SyncFault(Fault.REDIRECT, "sends on to an address that cannot be read") from error
     except OSError as error:  # requests lets a CA file that is gone or no certificate through as it is
         raise SyncFault(Fault.TLS, f"central.ca: {http.verify}: cannot be used") from error
+
+
+def _without_password(proxy: str | None) -> str:
+    """The scheme, host and port of `proxy`; its user and password are for nobody's log."""
+    return "".join(proxy.rpartition("@")[2:]) if proxy and "@" in proxy else proxy or ""
 
 
 def body(response: requests.Response, *, limit: int, seconds: float) -> Iterator[bytes]:
@@ -47,7 +78,7 @@ def body(response: requests.Response, *, limit: int, seconds: float) -> Iterator
 
     Raises: SyncFault.
     """
-    late = SyncFault(Fault.TIMEOUT, f"the answer was not whole after {seconds:g} s")
+    late = SyncFault(Fault.SLOW, f"the answer was not whole after {seconds:g} s; check the link")
     with response, _deadline(seconds, response.raw.shutdown) as passed:
         try:
             for chunk in response.iter_content(65_536):
@@ -98,7 +129,7 @@ class _Patience:
             response = super().getresponse()  # type: ignore[misc]
         if passed.is_set():
             response.close()
-            raise TimeoutError("timed out")
+            raise TooSlow("timed out")
         return response
 
 
@@ -118,7 +149,17 @@ class _TlsPool(HTTPSConnectionPool):
     ConnectionCls = _TlsConnection
 
 
+_POOLS = {"http": _Pool, "https": _TlsPool}
+
+
 class _Adapter(HTTPAdapter):
+    kept = False  # whether a connection may be left over from an answer before
+
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
         super().init_poolmanager(*args, **options)
-        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
+        self.poolmanager.pool_classes_by_scheme = _POOLS
+
+    def proxy_manager_for(self, *args: Any, **options: Any) -> Any:
+        manager = super().proxy_manager_for(*args, **options)
+        manager.pool_classes_by_scheme = _POOLS
+        return manager

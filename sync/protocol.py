@@ -3,7 +3,8 @@
 A batch is a POST of a JSON array of CloudEvents (application/cloudevents-batch+json) to BATCHES, in order and
 after everything that central has; or to LIVE, in order but ahead of a backlog that is still on its way. It is
 signed with the device's Ed25519 key as RFC 9421 HTTP message signatures prescribe, over method, path,
-content type and Content-Digest (RFC 9530). The answer is a receipt, or a problem document (RFC 9457).
+content type and Content-Digest (RFC 9530), which is over the bytes as they are sent; and over
+Content-Encoding when there is one. The answer is a receipt, or a problem document (RFC 9457).
 
 A receipt may ask the device for a new key. The device then offers one (KeyOffer) in a POST to
 `device_key_path`, signed in the same way by the key that it has.
@@ -12,7 +13,7 @@ A receipt may ask the device for a new key. The device then offers one (KeyOffer
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Literal
 
@@ -41,6 +42,7 @@ KEY_TAG = "campusgate-device-key"
 KEY_TYPE = "application/json"
 MAX_BODY = 8_388_608  # bytes
 MAX_SEQUENCE = 2**63 - 1  # what a database can count to
+MAX_SPANS = 16  # spans of one device that central keeps ahead of its contiguous records
 COMPONENTS = ("@method", "@path", "content-type", "content-digest")
 
 
@@ -166,7 +168,9 @@ def sign_batch(message: Any, *, device: str, key: Ed25519PrivateKey, body: bytes
         signature_algorithm=algorithms.ED25519,
         key_resolver=MappingKeyResolver(public_keys={}, private_keys={device: key}),
     )
-    signer.sign(message, key_id=device, tag=tag, covered_component_ids=COMPONENTS, body=body)
+    signer.sign(
+        message, key_id=device, tag=tag, covered_component_ids=_components(message.headers), body=body
+    )
 
 
 def verify_batch(
@@ -182,13 +186,23 @@ def verify_batch(
         verifier = _Verifier(signature_algorithm=algorithms.ED25519, key_resolver=resolver)
         try:
             results = verifier.verify(
-                message, max_age=None, expect_tag=tag, require_components=COMPONENTS, body=body
+                message,
+                max_age=None,
+                expect_tag=tag,
+                require_components=_components(message.headers),
+                body=body,
             )
         except HTTPMessageSignaturesException as error:
             if resolver.next():
                 continue
             raise BadSignature(f"the signature does not verify: {error}") from error
         return str(results[0].parameters["keyid"]), resolver.candidates[0]
+
+
+def _components(headers: Mapping[str, str]) -> tuple[str, ...]:
+    """What a signature must cover: an unsigned Content-Encoding could make other bytes of the same body."""
+    encoded = any(name.lower() == "content-encoding" for name in headers)
+    return (*COMPONENTS, "content-encoding") if encoded else COMPONENTS
 
 
 class BadSignature(CampusgateError, ValueError):

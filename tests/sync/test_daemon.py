@@ -18,7 +18,7 @@ import pytest
 from config.control import ask, follow
 from config.errors import ControlError
 from config.settings import load_settings
-from sync.daemon import Pace
+from sync.pace import Pace
 from tests.sim.campus import Campus, build
 from tests.sim.network import Link
 from tests.sim.processes import wait_until

@@ -228,11 +228,13 @@ def test_expired_metadata_is_refused(campus: Campus, central: str, monkeypatch: 
 WRONG: dict[str, tuple[Answer, Fault]] = {
     "500": (http(500), Fault.SERVER_ERROR),
     "404 for all": (http(404, HTML), Fault.NOT_CENTRAL),
-    "a redirect": (http(302, Location="http://127.0.0.1:9/"), Fault.NOT_CENTRAL),
-    "HTML with 200": (http(200, HTML), Fault.ROSTER),
-    "nothing": (http(200), Fault.ROSTER),
+    "a redirect": (http(302, Location="http://127.0.0.1:9/"), Fault.CAPTIVE_PORTAL),
+    "HTML with 200": (http(200, HTML), Fault.CAPTIVE_PORTAL),
+    "HTML with 502": (http(502, HTML), Fault.PROXY),
+    "a proxy that wants a password": (http(407, HTML), Fault.PROXY_AUTH),
+    "nothing": (http(200, kind="application/json"), Fault.ROSTER),
     "the end": (raw(b""), Fault.CUT),
-    "half a file": (http(200, b'{"signed":', Content_Length="900"), Fault.CUT),
+    "half a file": (http(200, b'{"signed":', "application/json", Content_Length="900"), Fault.CUT),
     "silence": (silence, Fault.TIMEOUT),
     "endless": (endless(b"HTTP/1.1 200 OK\r\n\r\n"), Fault.NOT_CENTRAL),
 }

@@ -6,6 +6,7 @@ name and in time, the receipt file is unchanged; then the good central gets ever
 
 from __future__ import annotations
 
+import json
 import ssl
 import time
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from config.keys import new_p256
 from sync.faults import Fault, SyncFault
 from sync.http import session
+from terminal.events import parse_event
 from tests.sim.campus import Campus, build
 from tests.sim.network import free_port
 from tests.sync.conftest import NOBODY
@@ -61,18 +63,44 @@ def receipt(**changes: object) -> Answer:
     return answer
 
 
+def document_of(**changes: object) -> Answer:
+    """A receipt for all that was sent, true but for `changes`."""
+
+    def answer(call: Call) -> None:
+        last = parse_event(json.loads(call.body)[-1])
+        true = {"device": DEVICE, "through": last.sequence, "digest": last.digest}
+        document(200, {**true, **changes})(call)
+
+    return answer
+
+
+def problem_with(status: int, **headers: str) -> Answer:
+    """A problem document under such headers."""
+    content = {"type": "busy", "title": "No", "status": status}
+    return document(status, content, "application/problem+json", **headers)
+
+
 ANSWERS: dict[str, tuple[Answer, Fault]] = {
     "500 with a body": (http(500, HTML), Fault.SERVER_ERROR),
     "500 without a body": (http(500), Fault.SERVER_ERROR),
     "500 with a problem": (problem(500), Fault.SERVER_ERROR),
-    "502 from a proxy": (http(502, HTML), Fault.SERVER_ERROR),
+    "502 from a proxy": (http(502, HTML), Fault.PROXY),
     "404 with HTML": (http(404, HTML), Fault.NOT_CENTRAL),
-    "200 with HTML, a captive portal": (http(200, HTML), Fault.NOT_CENTRAL),
-    "200 with nothing": (http(200), Fault.NOT_CENTRAL),
+    "503 from a proxy": (http(503, HTML, Via="1.1 squid"), Fault.PROXY),
+    "504 from a proxy": (http(504, HTML), Fault.PROXY),
+    "407 from a proxy": (http(407, HTML), Fault.PROXY_AUTH),
+    "200 with HTML": (http(200, HTML), Fault.CAPTIVE_PORTAL),
+    "200 with HTML that says it is JSON": (http(200, HTML, "application/json"), Fault.CAPTIVE_PORTAL),
+    "511 with HTML": (http(511, HTML), Fault.CAPTIVE_PORTAL),
+    "302 with HTML": (http(302, HTML, Location="/login"), Fault.CAPTIVE_PORTAL),
+    "200 with nothing": (http(200, kind="application/json"), Fault.NOT_CENTRAL),
     "204": (http(204), Fault.NOT_CENTRAL),
-    "a redirect": (http(302, Location="http://127.0.0.1:9/login"), Fault.NOT_CENTRAL),
+    "a redirect to another host": (http(302, Location="http://login.example/"), Fault.CAPTIVE_PORTAL),
+    "a redirect for good": (http(308, HTML, Location="https://new.example/v1/batches"), Fault.REDIRECT),
+    "a redirect on the same host": (http(307, kind="text/plain", Location="/v2/batches"), Fault.REDIRECT),
+    "a redirect to nowhere": (http(308, Location="http://[::1"), Fault.REDIRECT),
+    "a redirect without a target": (http(302, HTML), Fault.NOT_CENTRAL),
     "a problem": (problem(401, "signature"), Fault.REFUSED),
-    "too large": (problem(413, "too-large"), Fault.REFUSED),
     "a gap from the future": (problem(409, "gap", expected=10_000), Fault.GAP),
     "a gap below the first record": (problem(409, "gap", expected=-3), Fault.GAP),
     "a gap beyond any number": (problem(409, "gap", expected=2**80), Fault.NOT_CENTRAL),
@@ -84,10 +112,10 @@ ANSWERS: dict[str, tuple[Answer, Fault]] = {
     "no HTTP at all": (raw(b"SSH-2.0-OpenSSH_9.2\r\n"), Fault.NOT_CENTRAL),
     "silence": (silence, Fault.TIMEOUT),
     "silence after the headers": (drip(_OK + b"Content-Length: 500\r\n\r\n", pause=60), Fault.TIMEOUT),
-    "a slow drip of the body": (drip(_OK + b"Content-Length: 500\r\n\r\n"), Fault.TIMEOUT),
-    "a slow drip without a length": (drip(_OK + b"\r\n"), Fault.TIMEOUT),
-    "a slow drip of an error": (drip(b"HTTP/1.1 500 No\r\n\r\n"), Fault.TIMEOUT),
-    "a slow drip of the headers": (drip(_OK + b"X-Slow: "), Fault.TIMEOUT),
+    "a slow drip of the body": (drip(_OK + b"Content-Length: 500\r\n\r\n"), Fault.SLOW),
+    "a slow drip without a length": (drip(_OK + b"\r\n"), Fault.SLOW),
+    "a slow drip of an error": (drip(b"HTTP/1.1 500 No\r\n\r\n"), Fault.SLOW),
+    "a slow drip of the headers": (drip(_OK + b"X-Slow: "), Fault.SLOW),
     "an endless body": (endless(_OK + b"\r\n"), Fault.NOT_CENTRAL),
     "an endless error": (endless(b"HTTP/1.1 500 No\r\n\r\n"), Fault.NOT_CENTRAL),
     "endless headers": (endless(_OK), Fault.NOT_CENTRAL),
@@ -103,6 +131,10 @@ ANSWERS: dict[str, tuple[Answer, Fault]] = {
     "a receipt that goes backwards": (receipt(through=1), Fault.LYING_RECEIPT),
     "a receipt that goes below nothing": (receipt(through=-1), Fault.NOT_CENTRAL),
     "a receipt for another device": (receipt(device="south-gate-1"), Fault.LYING_RECEIPT),
+    "a refusal of what was not sent": (
+        document_of(refused=[{"sequence": 1, "reason": "fork"}]),
+        Fault.LYING_RECEIPT,
+    ),
     "a refusal without a receipt": (
         document(200, {"refused": [{"sequence": 4, "reason": "fork"}]}),
         Fault.NOT_CENTRAL,
@@ -138,7 +170,7 @@ def fault_of_a_step(campus: Campus, url: str, *, ca: Path | None = None) -> Sync
         with pytest.raises(SyncFault) as caught:
             uplink.step()
         assert uplink.waiting() == WAITING
-        assert uplink.refused == {}
+        assert uplink.quarantine.count() == 0
     assert time.monotonic() - start < 3 * TIMEOUT + 1.5
     assert campus.settings.receipt.read_bytes() == before
     assert "\n" not in str(caught.value)
@@ -165,15 +197,22 @@ def test_a_name_that_does_not_resolve_is_named(waiting: Campus) -> None:
 
 @pytest.mark.parametrize(
     ("header", "seconds"),
-    [("7", 7.0), ("0", None), ("-3", None), ("soon", None), ("Fri, 31 Dec 2027 23:59:59 GMT", None)],
+    [("7", 7.0), ("0", None), ("-3", None), ("soon", None), ("Fri, 31 Dec 1999 23:59:59 GMT", None)],
 )
 def test_retry_after_is_passed_on_when_it_says_something(
     header: str, seconds: float | None, waiting: Campus
 ) -> None:
     with Hostile(http(503, HTML, Retry_After=header)) as server:
         caught = fault_of_a_step(waiting, server.url)
-    assert caught.fault is Fault.SERVER_ERROR
+    assert caught.fault is Fault.PROXY
     assert caught.retry_after == seconds
+
+
+def test_a_date_in_retry_after_counts_from_the_servers_own_clock(waiting: Campus) -> None:
+    dates = {"Date": "Mon, 01 Jan 2001 00:00:00 GMT", "Retry_After": "Mon, 01 Jan 2001 00:01:30 GMT"}
+    with Hostile(problem_with(503, **dates)) as server:
+        caught = fault_of_a_step(waiting, server.url)
+    assert (caught.fault, caught.retry_after) == (Fault.SERVER_ERROR, 90.0)
 
 
 def test_a_redirect_is_not_followed(waiting: Campus) -> None:
@@ -181,7 +220,7 @@ def test_a_redirect_is_not_followed(waiting: Campus) -> None:
         Hostile(receipt()) as elsewhere,
         Hostile(http(307, Location=elsewhere.url + "/v1/batches")) as server,
     ):
-        assert fault_of_a_step(waiting, server.url).fault is Fault.NOT_CENTRAL
+        assert fault_of_a_step(waiting, server.url).fault is Fault.CAPTIVE_PORTAL
         assert elsewhere.calls == []
 
 
