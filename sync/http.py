@@ -69,8 +69,8 @@ def _send(http: requests.Session, request: requests.PreparedRequest, timeout: fl
 
 
 def _without_password(proxy: str | None) -> str:
-    """The scheme, host and port of `proxy`; its user and password are for nobody's log."""
-    return "".join(proxy.rpartition("@")[2:]) if proxy and "@" in proxy else proxy or ""
+    """Host and port of `proxy`; its user and password are for nobody's log."""
+    return (proxy or "").rpartition("://")[2].rpartition("@")[2]
 
 
 def body(response: requests.Response, *, limit: int, seconds: float) -> Iterator[bytes]:

@@ -1,4 +1,4 @@
-"""A central in memory that follows the protocol and nothing else: main lane, live lane, spans, wishes, codings.
+"""A central in memory that follows the protocol and nothing else: lanes, spans, wishes, codings.
 
 `Ledger` is pure; `LedgerServer` speaks HTTP for it on loopback and verifies every signature.
 """
@@ -11,6 +11,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any, Self
 
@@ -90,7 +91,7 @@ class Ledger:
 
     def _join(self) -> None:
         stretches = [self.base, *self.spans]
-        for before, after in zip(stretches, stretches[1:], strict=False):
+        for before, after in pairwise(stretches):
             if before.through + 1 == after.first:
                 if after.previous != before.chained:
                     self.alarms.append(("chain", after.first))
