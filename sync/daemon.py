@@ -16,10 +16,12 @@ from typing import Any
 from config.control import ControlServer, Events
 from config.settings import Settings
 from config.single import Single
+from sync.carried import carried
 from sync.downlink import Downlink
 from sync.faults import Fault, SyncFault
 from sync.http import session
 from sync.pace import Pace
+from sync.protocol import decode_base64url
 from sync.rekey import KeyRenewal
 from sync.uplink import Uplink
 from terminal.provision import device_key, trust
@@ -27,6 +29,7 @@ from terminal.provision import device_key, trust
 log = logging.getLogger(__name__)
 
 _STOP_WITHIN = 1.0  # seconds
+_TAKEN_WITHIN = 50.0  # seconds; a round that waits for a silent server ends before
 _REVOKED_WAIT = 900.0  # seconds; only a person can change that
 
 
@@ -43,8 +46,10 @@ class Daemon:
         self._renewal = KeyRenewal(settings, session(settings))
         self._faults: dict[str, str] = {"uplink": "", "downlink": "", "keys": ""}
         self._wake = {name: threading.Event() for name in self._faults}
+        self._carrying = threading.Lock()  # one verified roster of its own at a time
         self._events = Events()
-        self._control = ControlServer(settings.socket("sync"), {"status": self._on_status}, self._events)
+        handlers = {"status": self._on_status, "receipt": self._on_receipt}
+        self._control = ControlServer(settings.socket("sync"), handlers, self._events)
 
     def run(self) -> None:
         """Carry records and rosters until `stop` is called."""
@@ -147,3 +152,14 @@ class Daemon:
             }
         except SyncFault as fault:
             return {"count": None, "newest": None, "fault": str(fault)}
+
+    def _on_receipt(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Take up a receipt that was carried here, {"token": base64url}; answers when it is durable."""
+        with self._carrying:
+            token = decode_base64url(str(request["token"]))
+            receipt = carried(self._settings, token, self._uplink.receipt)
+            done = self._uplink.offer(receipt)
+        self._wake["uplink"].set()
+        if not done.wait(_TAKEN_WITHIN):
+            raise TimeoutError("the receipt is good, but a request to central is not done yet; try again")
+        return {"through": receipt.through}

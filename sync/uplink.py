@@ -12,6 +12,8 @@ record must still be here. So it is tried again slowly, named, and the records w
 from __future__ import annotations
 
 import logging
+import queue
+import threading
 import time
 from collections.abc import Sequence
 
@@ -53,6 +55,7 @@ class Uplink:
         self._size = BatchSize(settings.sync.batch_records, settings.sync.batch_bytes)
         self._pace = Pace(settings.sync.backoff_seconds)  # of a main lane that is held up
         self._rest_until = 0.0  # monotonic seconds; until then only the live lane goes
+        self._carried: queue.SimpleQueue[tuple[Receipt, threading.Event]] = queue.SimpleQueue()
 
     @property
     def key(self) -> Ed25519PrivateKey:
@@ -68,6 +71,15 @@ class Uplink:
         """Seconds until the main lane may go again; 0 when it may."""
         return max(0.0, self._rest_until - time.monotonic())
 
+    def offer(self, receipt: Receipt) -> threading.Event:
+        """Take `receipt`, carried here and verified, before the next round; set when that is done.
+
+        May be called from another thread.
+        """
+        done = threading.Event()
+        self._carried.put((receipt, done))
+        return done
+
     def waiting(self) -> int:
         """How many records central lacks. Raises: SyncFault(JOURNAL)."""
         try:
@@ -80,6 +92,7 @@ class Uplink:
         before = self.receipt.count
         try:
             self._distrust()
+            self._take_carried()
             newest = self._journal.newest()
             turn = self._lanes.next(newest, self.receipt, resting=self.rest > 0)
             if turn is None:
@@ -99,6 +112,15 @@ class Uplink:
             self._lanes.failed()
             raise
         return max(0, self.receipt.count - before)
+
+    def _take_carried(self) -> None:
+        while not self._carried.empty():
+            receipt, done = self._carried.get()
+            if receipt.through > self.receipt.through:
+                taken = self.receipt.advanced(receipt.through, receipt.digest)
+                taken.save(self._settings.receipt)
+                self.receipt = taken
+            done.set()
 
     def _distrust(self) -> None:
         """Start over when the receipt speaks of records that this journal never had: its file was altered."""

@@ -9,6 +9,7 @@ import click
 
 from sync.central.keys_cli import KEY_COMMANDS
 from sync.central.options import site_option
+from sync.central.records_import_cli import import_command
 
 
 @click.group()
@@ -26,6 +27,7 @@ def central() -> None:
 
 for _command in KEY_COMMANDS:
     central.add_command(_command)
+central.add_command(import_command)
 
 
 @central.command()
