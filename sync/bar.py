@@ -31,4 +31,5 @@ def bar(what: str, total: float) -> Iterator[Callable[[float], None]]:
     try:
         yield show
     finally:
-        progress.stop()
+        if progress.live.is_started:  # else it would end a line that was never begun
+            progress.stop()
