@@ -17,8 +17,9 @@ from starlette.exceptions import HTTPException
 from config import VERSION
 from sync.central.device_api import device_routes
 from sync.central.enrolment import enrolment_routes
+from sync.central.ingest import Gap
 from sync.central.site import Site
-from sync.central.store import Gap, Store
+from sync.central.store import Store
 from sync.central.wire import Message, Refusal, problem, read_body, signer, too_large
 from sync.protocol import BATCHES, MAX_BODY, PROBLEM_TYPE, BatchReceipt
 from terminal.events import Event, RecordError, parse_event

@@ -1,24 +1,23 @@
-"""Central's tables and its connections: SQLAlchemy Core; SQLite by default.
+"""Central's tables: SQLAlchemy Core, the same in SQLite and in PostgreSQL.
 
-A later version adds tables, never columns, so that a database made by an earlier one is brought up to date
-by creating what it lacks. The number in `meta` says which version last did so; a database of a newer
-campusgate than this one is refused rather than misread.
+The steps that bring a database of an earlier version to this schema are in migrations/.
 """
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from config.errors import SettingsError
+from config.errors import CampusgateError, SettingsError
 
-SCHEMA_VERSION = 3
-_VERSION_NAME = "schema_version"
+SCHEMA_VERSION = 4
 
 schema = sa.MetaData()
+_Identity = sa.BigInteger().with_variant(sa.Integer, "sqlite")  # SQLite numbers rows of that type alone
 
 device = sa.Table(
     "device",
@@ -27,6 +26,18 @@ device = sa.Table(
     sa.Column("public_key", sa.Text, nullable=False),
     sa.Column("through", sa.BigInteger, nullable=False),
     sa.Column("digest", sa.String(64), nullable=False),
+    sa.Column("chained", sa.String(64), nullable=True),  # what the next record names, if that is not `digest`
+)
+span = sa.Table(
+    "span",  # records ahead of `device.through`; see ingest.Span
+    schema,
+    sa.Column("device", sa.String(63), sa.ForeignKey("device.name"), primary_key=True),
+    sa.Column("first", sa.BigInteger, primary_key=True),
+    sa.Column("through", sa.BigInteger, nullable=False),
+    sa.Column("previous", sa.String(64), nullable=False),
+    sa.Column("digest", sa.String(64), nullable=False),
+    sa.Column("chained", sa.String(64), nullable=False),
+    sa.Column("opening", sa.Text, nullable=False),
 )
 device_trust = sa.Table(
     "device_trust",
@@ -39,7 +50,7 @@ device_trust = sa.Table(
 record = sa.Table(
     "record",
     schema,
-    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("id", _Identity, primary_key=True),
     sa.Column("device", sa.String(63), sa.ForeignKey("device.name"), nullable=False),
     sa.Column("sequence", sa.BigInteger, nullable=False),
     sa.Column("digest", sa.String(64), nullable=False),
@@ -50,12 +61,13 @@ record = sa.Table(
 alarm = sa.Table(
     "alarm",
     schema,
-    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("id", _Identity, primary_key=True),
     sa.Column("device", sa.String(63), nullable=False),
     sa.Column("sequence", sa.BigInteger, nullable=False),
     sa.Column("kind", sa.String(16), nullable=False),
     sa.Column("evidence", sa.Text, nullable=False),
     sa.Column("raised_at", sa.String(32), nullable=False),
+    sa.Index("alarm_device_sequence", "device", "sequence"),
 )
 person = sa.Table(
     "person",
@@ -120,43 +132,83 @@ meta = sa.Table(
 )
 
 
-class Database:
-    """Central's database at the SQLAlchemy `url`, its tables made when they are missing.
+class DatabaseDown(CampusgateError, OSError):
+    """Raised when the database cannot be reached, is locked for long or takes nothing: worth trying again."""
 
-    Raises: SettingsError when a newer campusgate made it.
+
+class Database:
+    """Central's database at the SQLAlchemy `url`, made or brought up to date when it is not.
+
+    Raises: SettingsError when a newer campusgate made it, or PostgreSQL's driver is missing; DatabaseDown.
     """
 
     def __init__(self, url: str) -> None:
-        self.engine = sa.create_engine(url)
-        if self.engine.dialect.name == "sqlite":
-            sa.event.listen(self.engine, "connect", _durable)
-            sa.event.listen(self.engine, "begin", _begin)
-        self._reading = self.engine.execution_options(campusgate_reading=True)
-        schema.create_all(self.engine)
-        with self.begin() as db:
-            found = int(read_meta(db, _VERSION_NAME) or 1)
-            if found < SCHEMA_VERSION:
-                write_meta(db, _VERSION_NAME, str(SCHEMA_VERSION))
-        if found > SCHEMA_VERSION:
-            self.close()
+        address = sa.make_url(url)
+        try:
+            self.engine = _engine(address)
+        except ModuleNotFoundError as error:
             raise SettingsError(
-                [
-                    f"{self.engine.url.database}: was made by a newer campusgate (schema {found}, "
-                    f"this one knows {SCHEMA_VERSION}); install that one"
-                ]
-            )
+                [f"{masked(url)}: psycopg is not installed; pip install campusgate[postgresql]"]
+            ) from error
+        self._reading = self.engine.execution_options(campusgate_reading=True)
+        from sync.central.migrations import upgrade
 
-    def begin(self) -> AbstractContextManager[sa.Connection]:
-        """A transaction that is durable when it ends well, and undone otherwise."""
-        return self.engine.begin()
+        try:
+            with self._errors():
+                upgrade(self.engine)
+        except BaseException:
+            self.close()
+            raise
 
-    def connect(self) -> AbstractContextManager[sa.Connection]:
-        """A connection to read with: it sees one state throughout and keeps no writer waiting."""
-        return self._reading.connect()
+    @contextmanager
+    def begin(self) -> Iterator[sa.Connection]:
+        """A transaction that is durable when it ends well, and undone otherwise. Raises: DatabaseDown."""
+        with self._errors(), self.engine.begin() as db:
+            yield db
+
+    @contextmanager
+    def connect(self) -> Iterator[sa.Connection]:
+        """A connection to read with: it keeps no writer waiting. Raises: DatabaseDown."""
+        with self._errors(), self._reading.connect() as db:
+            yield db
 
     def close(self) -> None:
         """Let all connections go."""
         self.engine.dispose()
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        dbapi: Any = self.engine.dialect.dbapi
+        try:
+            yield
+        except (sa.exc.OperationalError, sa.exc.TimeoutError, dbapi.OperationalError) as error:
+            cause = getattr(error, "orig", None) or error  # without the statement and its values
+            raise DatabaseDown(f"{masked(self.engine.url)}: {str(cause).strip()}") from error
+
+
+def masked(url: str | sa.URL) -> str:
+    """`url` without a password, for people to read."""
+    return sa.make_url(url).render_as_string(hide_password=True)
+
+
+def arriving(db: sa.Connection) -> None:
+    """From here to the commit records get their ids; see `settled`."""
+    if db.dialect.name == "postgresql":
+        db.exec_driver_sql(f"select pg_advisory_xact_lock_shared({_ARRIVAL_LOCK})")
+
+
+def settled(db: sa.Connection) -> int:
+    """The id up to which no record can arrive any more: whoever pages by id misses none up to there.
+
+    PostgreSQL gives ids out before the commit, so that a higher one may be seen first. This waits until all
+    that are given out are committed, while no new ones are.
+    """
+    if db.dialect.name == "postgresql":
+        db.exec_driver_sql(f"select pg_advisory_xact_lock({_ARRIVAL_LOCK})")
+    return db.execute(sa.select(sa.func.max(record.c.id))).scalar_one() or 0
+
+
+_ARRIVAL_LOCK = 0x63675F61  # any number, the same in every receiver
 
 
 def upsert(db: sa.Connection, table: sa.Table, rows: list[dict[str, Any]]) -> None:
@@ -179,11 +231,39 @@ def write_meta(db: sa.Connection, name: str, value: str) -> None:
     upsert(db, meta, [{"name": name, "value": value}])
 
 
+def _engine(url: sa.URL) -> sa.Engine:
+    if url.get_backend_name() == "sqlite":
+        engine = sa.create_engine(url)
+        sa.event.listen(engine, "connect", _durable)
+        sa.event.listen(engine, "begin", _begin)
+        return engine
+    patience = {} if "connect_timeout" in url.query else {"connect_timeout": _PATIENCE}
+    engine = sa.create_engine(
+        url.set(drivername="postgresql+psycopg"), connect_args=patience, pool_timeout=_PATIENCE
+    )
+    sa.event.listen(engine, "connect", _durable_postgresql)
+    return engine
+
+
+_PATIENCE = 10  # seconds for a lock, a connection
+
+
 def _durable(connection: Any, _record: Any) -> None:
     # A receipt lets terminals forget: what it covers must survive a power cut here too.
     connection.isolation_level = None  # SQLAlchemy's "begin" event below starts transactions
-    for pragma in ("journal_mode = wal", "synchronous = full", "busy_timeout = 10000", "foreign_keys = on"):
+    patience = f"busy_timeout = {_PATIENCE * 1000}"
+    for pragma in ("journal_mode = wal", "synchronous = full", patience, "foreign_keys = on"):
         connection.execute(f"pragma {pragma}")
+
+
+def _durable_postgresql(connection: Any, _record: Any) -> None:
+    connection.execute(
+        "select set_config('lock_timeout', %s, false), set_config('synchronous_commit',"
+        " case current_setting('synchronous_commit') when 'off' then 'on'"
+        " else current_setting('synchronous_commit') end, false)",
+        [f"{_PATIENCE}s"],
+    )
+    connection.commit()
 
 
 def _begin(connection: sa.Connection) -> None:

@@ -8,27 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any
 
 import sqlalchemy as sa
 
-from config.errors import CampusgateError
 from sync.central.claims import Claims
-from sync.central.database import Database, alarm, device, read_meta, record, write_meta
+from sync.central.database import Database, alarm, device, read_meta, record, settled, span, write_meta
 from sync.central.devices import Devices
+from sync.central.ingest import Lane
+from sync.central.intake import Taken, ingest
 from sync.central.people import People
-from sync.protocol import BatchReceipt, Refused
+from sync.protocol import BatchReceipt
 from terminal.events import Event, parse_event
 from terminal.person import Person
-
-
-class Gap(CampusgateError, ValueError):
-    """Raised when a batch begins after records that central lacks; `expected` is the first of them."""
-
-    def __init__(self, expected: int) -> None:
-        self.expected = expected
-        super().__init__(f"record {expected} and those after it come first")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +31,22 @@ class Stored:
     event: Event
 
 
+@dataclass(frozen=True, slots=True)
+class StoredAlarm:
+    """Something that must not be, at a device's record `sequence`. evidence: the text of its event."""
+
+    device: str
+    sequence: int
+    kind: str
+    raised_at: str
+    evidence: str
+
+
 class Store:
-    """Central's database at the SQLAlchemy `url`, its tables made when they are missing.
+    """Central's database at the SQLAlchemy `url`, made or brought up to date when it is not.
 
     devices, roster, claims: the same database's terminals, people and claim codes.
-    Raises: SettingsError when a newer campusgate made it.
+    Raises: SettingsError when a newer campusgate made it, or PostgreSQL's driver is missing; DatabaseDown.
     """
 
     def __init__(self, url: str) -> None:
@@ -61,55 +63,45 @@ class Store:
         """Take batches from the device `name` from now on. Raises: KeyFileError, DeviceError."""
         self.devices.register(name, public_key_pem)
 
-    def ingest(self, name: str, events: Sequence[Event]) -> BatchReceipt:
-        """Store what is new of `events`, in one durable transaction.
+    def ingest(self, name: str, events: Sequence[Event], lane: Lane = Lane.MAIN) -> BatchReceipt:
+        """Store what is new of `events` of the device `name`, in one durable transaction.
 
-        A record that is here already is left alone; another one under the same number is an alarm, kept as
-        evidence and refused. A broken chain is an alarm too, but the record is kept. Raises: Gap.
+        Raises: Gap, DatabaseDown; nothing of the batch is stored then.
         """
-        now = datetime.now(UTC).isoformat(timespec="milliseconds")
-        refused: list[Refused] = []
-        with self._database.begin() as db:
-            row = db.execute(
-                sa.select(device.c.through, device.c.digest).where(device.c.name == name).with_for_update()
-            ).one()
-            through, digest = int(row.through), str(row.digest)
-            new: list[dict[str, Any]] = []
-            for event in sorted(events, key=lambda e: e.sequence):
-                if event.sequence <= through:
-                    known = {r["sequence"]: r["digest"] for r in new}.get(event.sequence) or _digest(
-                        db, event
-                    )
-                    if known != event.digest:
-                        refused.append(Refused(sequence=event.sequence, reason="fork"))
-                        _raise(db, event, "fork", now)
-                    continue
-                if event.sequence > through + 1:
-                    raise Gap(through + 1)
-                if event.previous != digest:
-                    _raise(db, event, "chain", now)
-                through, digest = event.sequence, event.digest
-                new.append(
-                    {
-                        "device": name,
-                        "sequence": event.sequence,
-                        "digest": event.digest,
-                        "event": event.text,
-                        "received_at": now,
-                    }
-                )
-            if new:
-                db.execute(sa.insert(record), new)
-                advanced = sa.update(device).where(device.c.name == name)
-                db.execute(advanced.values(through=through, digest=digest))
-        return BatchReceipt(device=name, through=through, digest=digest, refused=refused)
+        return ingest(self._database, name, events, lane).receipt
+
+    def take(self, name: str, events: Sequence[Event], lane: Lane) -> Taken:
+        """As `ingest`, with the counts for the metrics."""
+        return ingest(self._database, name, events, lane)
 
     def records(self, *, after: int = 0, limit: int = 500) -> list[Stored]:
-        """Records in order of arrival, those after the identity `after`, at most `limit`."""
-        query = sa.select(record).where(record.c.id > after).order_by(record.c.id).limit(limit)
+        """Records in order of arrival, those after the identity `after`, at most `limit`.
+
+        Paging by identity misses none, however many receivers there are.
+        """
+        with self._database.begin() as db:
+            settled_id = settled(db)
+        query = sa.select(record).where(record.c.id > after, record.c.id <= settled_id)
         with self._database.connect() as db:
-            rows = db.execute(query).all()
+            rows = db.execute(query.order_by(record.c.id).limit(limit)).all()
         return [Stored(row.id, row.received_at, parse_event(row.event)) for row in rows]
+
+    def alarms(self) -> Iterator[StoredAlarm]:
+        """Every alarm with its evidence, in the order in which they were raised."""
+        with self._database.connect() as db:
+            for row in db.execute(sa.select(alarm).order_by(alarm.c.id)):
+                yield StoredAlarm(row.device, row.sequence, row.kind, row.raised_at, row.evidence)
+
+    def missing(self) -> int:
+        """How many records central lacks although it has later ones of the same device."""
+        query = (
+            sa.select(sa.func.max(span.c.through), sa.func.sum(span.c.through - span.c.first + 1))
+            .add_columns(device.c.through)
+            .join(device, device.c.name == span.c.device)
+            .group_by(device.c.name, device.c.through)
+        )
+        with self._database.connect() as db:
+            return sum(int(last - through - there) for last, there, through in db.execute(query))
 
     def counts(self) -> dict[str, int]:
         """How many records and alarms there are."""
@@ -140,18 +132,3 @@ class Store:
         """Keep `value` under `name`."""
         with self._database.begin() as db:
             write_meta(db, name, value)
-
-
-def _digest(db: sa.Connection, event: Event) -> str | None:
-    query = sa.select(record.c.digest).where(
-        record.c.device == event.device, record.c.sequence == event.sequence
-    )
-    return db.execute(query).scalar_one_or_none()
-
-
-def _raise(db: sa.Connection, event: Event, kind: str, now: str) -> None:
-    """Keep `event` as evidence, once: a terminal that sends it again and again adds nothing."""
-    evidence = {"device": event.device, "sequence": event.sequence, "kind": kind, "evidence": event.text}
-    known = sa.select(alarm.c.id).where(*(alarm.c[name] == value for name, value in evidence.items()))
-    if db.execute(known).first() is None:
-        db.execute(sa.insert(alarm).values(**evidence, raised_at=now))

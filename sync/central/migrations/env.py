@@ -1,0 +1,10 @@
+"""Alembic's environment: migrates over the connection that `upgrade` gives, inside its transaction."""
+
+from __future__ import annotations
+
+from alembic import context
+
+from sync.central.database import schema
+
+context.configure(connection=context.config.attributes["connection"], target_metadata=schema)
+context.run_migrations()
