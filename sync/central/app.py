@@ -3,56 +3,71 @@
 from __future__ import annotations
 
 import hmac
-import json
+import logging
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
 from fastapi.staticfiles import StaticFiles
-from starlette.concurrency import run_in_threadpool
+from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.exceptions import HTTPException
 
 from config import VERSION
+from sync.central.batch_api import batch_routes
+from sync.central.database import DatabaseDown
 from sync.central.device_api import device_routes
 from sync.central.enrolment import enrolment_routes
-from sync.central.ingest import Gap
+from sync.central.metrics import Metrics
+from sync.central.openapi import document, problems
+from sync.central.shedding import Shedder
 from sync.central.site import Site
 from sync.central.store import Store
-from sync.central.wire import Message, Refusal, problem, read_body, signer, too_large
-from sync.protocol import BATCHES, MAX_BODY, PROBLEM_TYPE, BatchReceipt
-from terminal.events import Event, RecordError, parse_event
+from sync.central.wire import Refusal, problem, too_large
+from sync.protocol import MAX_BODY, MAX_SEQUENCE
 from terminal.records import unseal
 
+log = logging.getLogger(__name__)
 
-def create_app(site: Site, store: Store) -> FastAPI:
+
+def create_app(site: Site, store: Store, shedder: Shedder | None = None) -> FastAPI:
     """The ASGI application of central at `site`."""
-    app = FastAPI(title="campusgate central", version=VERSION)
+    app = FastAPI(
+        title="campusgate central",
+        version=VERSION,
+        summary="Takes sealed records from gate terminals and publishes the roster.",
+        responses=problems(413, 422, 503),
+    )
+    shedder, metrics = shedder or Shedder(), Metrics()
+    metrics.in_work.set_function(lambda: float(shedder.in_work))
     record_key = site.record_key()
     token = site.operator_token()
+    app.openapi = lambda: document(app)  # type: ignore[method-assign]
 
     @app.exception_handler(Refusal)
     async def refuse(_request: Request, refusal: Exception) -> Response:
         if not isinstance(refusal, Refusal):
             refusal = Refusal(problem("about:blank", 500, "Error"))
-        headers = {"Retry-After": str(refusal.retry_after)} if refusal.retry_after else None
-        document = refusal.problem.model_dump(exclude_none=True)
-        return JSONResponse(
-            document, status_code=refusal.problem.status, media_type=PROBLEM_TYPE, headers=headers
-        )
+        return refusal.response()
 
     @app.exception_handler(HTTPException)
     async def refuse_http(request: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 500
         detail = error.detail if isinstance(error, HTTPException) else ""
-        return await refuse(request, Refusal(problem("about:blank", status, detail, "")))
+        answer = await refuse(request, Refusal(problem("about:blank", status, detail, "")))
+        answer.headers.update((isinstance(error, HTTPException) and error.headers) or {})
+        return answer
 
     @app.exception_handler(RequestValidationError)
     async def refuse_query(request: Request, error: Exception) -> Response:
         return await refuse(
             request, Refusal(problem("about:blank", 422, "Malformed request", str(error)[:300]))
         )
+
+    @app.exception_handler(DatabaseDown)
+    async def refuse_busy(request: Request, error: Exception) -> Response:
+        log.error("a request is turned away: %s", error)
+        return await refuse(request, shedder.busy("the database does not answer"))
 
     @app.middleware("http")
     async def bounded(request: Request, go_on: Callable[[Request], Awaitable[Response]]) -> Response:
@@ -61,15 +76,12 @@ def create_app(site: Site, store: Store) -> FastAPI:
             return await refuse(request, too_large())
         return await go_on(request)
 
-    @app.post(BATCHES, response_model=BatchReceipt)
-    async def take_batch(request: Request) -> BatchReceipt:
-        """Store a signed batch of sealed records; the receipt says up to where central has everything."""
-        data = await read_body(request)
-        message = Message.of(request)
-        return await run_in_threadpool(_take, store, message, data)
-
-    @app.get("/v1/records")
-    def records(request: Request, after: int = 0, limit: int = 500) -> list[dict[str, Any]]:
+    @app.get("/v1/records", responses=problems(401))
+    def records(
+        request: Request,
+        after: Annotated[int, Query(ge=0, le=MAX_SEQUENCE)] = 0,
+        limit: int = 500,
+    ) -> list[dict[str, Any]]:
         """Opened records after an identity, in order of arrival. Needs the operator's bearer token."""
         given = request.headers.get("authorization", "")
         if not hmac.compare_digest(given.encode(), f"Bearer {token}".encode()):
@@ -92,33 +104,13 @@ def create_app(site: Site, store: Store) -> FastAPI:
         """How many records and alarms central has."""
         return store.counts()
 
+    @app.get("/metrics", response_class=Response, responses={200: {"content": {CONTENT_TYPE_LATEST: {}}}})
+    def metrics_page() -> Response:
+        """Metrics of this receiver in Prometheus' text format."""
+        return Response(metrics.page(store), media_type=CONTENT_TYPE_LATEST)
+
+    app.include_router(batch_routes(store, shedder, metrics))
     app.include_router(device_routes(store))
     app.include_router(enrolment_routes(store))
     app.mount("/tuf", StaticFiles(directory=site.repository.directory))
     return app
-
-
-def _take(store: Store, message: Message, data: bytes) -> BatchReceipt:
-    device, key = signer(store, message, data)
-    try:
-        events = _events(data, device)
-    except (RecordError, ValueError, RecursionError) as error:
-        raise Refusal(problem("malformed", 400, "Malformed batch", str(error)[:300])) from error
-    store.devices.used(device, key)
-    try:
-        receipt = store.ingest(device, events)
-    except Gap as gap:
-        missing = problem("gap", 409, "Records are missing before this batch", str(gap))
-        raise Refusal(missing.model_copy(update={"expected": gap.expected})) from gap
-    return receipt.model_copy(update={"rotate": store.devices.rotation_due(device)})
-
-
-def _events(data: bytes, device: str) -> list[Event]:
-    document = json.loads(data)
-    if not isinstance(document, list) or not document:
-        raise RecordError("a batch is a JSON array of at least one event")
-    events = [parse_event(item) for item in document]
-    for event in events:
-        if event.device != device:
-            raise RecordError(f"record {event.sequence} is of {event.device!r}, the batch of {device!r}")
-    return events

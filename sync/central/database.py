@@ -186,9 +186,31 @@ class Database:
             raise DatabaseDown(f"{masked(self.engine.url)}: {str(cause).strip()}") from error
 
 
+def postgresql_url(text: str, source: str) -> str:
+    """The URL of a PostgreSQL database as SQLAlchemy has it, from libpq's. Raises: SettingsError."""
+    try:
+        url = sa.make_url(text)
+    except sa.exc.ArgumentError:
+        url = None
+    if url is None or url.drivername not in ("postgresql", "postgres"):
+        raise SettingsError(
+            [f"{source}: is not allowed; give a URL such as postgresql://central@db.lan/central"]
+        )
+    return url.set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+def has_password(text: str) -> bool:
+    """Whether the URL `text` holds a password."""
+    try:
+        url = sa.make_url(text)
+    except sa.exc.ArgumentError:
+        return False
+    return bool(url.password or "password" in url.query)
+
+
 def masked(url: str | sa.URL) -> str:
     """`url` without a password, for people to read."""
-    return sa.make_url(url).render_as_string(hide_password=True)
+    return sa.make_url(url).difference_update_query(["password"]).render_as_string(hide_password=True)
 
 
 def arriving(db: sa.Connection) -> None:

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from starlette.concurrency import run_in_threadpool
 
 from sync.central.devices import DeviceError
+from sync.central.openapi import SIGNED, json_body, problems
 from sync.central.store import Store
 from sync.central.wire import Message, Refusal, problem, read_body, signer
 from sync.protocol import KEY_TAG, KeyOffer, decode_base64url, key_proof
@@ -47,14 +48,26 @@ def device_routes(store: Store) -> APIRouter:
     """The routes of devices on `store`."""
     router = APIRouter()
 
-    @router.post("/v1/devices/{name}/key", status_code=204)
+    offer = {"parameters": SIGNED, "requestBody": json_body(KeyOffer)}
+
+    @router.post(
+        "/v1/devices/{name}/key",
+        status_code=204,
+        responses=problems(400, 401, 403, 409),
+        openapi_extra=offer,
+    )
     async def offer_key(name: str, request: Request) -> Response:
         """Accept the device's next key beside the present one, until it is first used."""
         data = await read_body(request, _MAX_OFFER)
         await run_in_threadpool(_offer, store, name, Message.of(request), data)
         return Response(status_code=204)
 
-    @router.post("/v1/device-codes", response_model=Seen)
+    @router.post(
+        "/v1/device-codes",
+        response_model=Seen,
+        responses=problems(400, 403),
+        openapi_extra={"requestBody": json_body(ScannedCode)},
+    )
     async def check_device_code(request: Request) -> Seen:
         """Where and when this code was on a terminal's screen; 403 with the reason if it proves nothing."""
         data = await read_body(request, _MAX_CODE)
@@ -76,10 +89,10 @@ def _seen(store: Store, data: bytes) -> Seen:
 
 
 def _offer(store: Store, name: str, message: Message, data: bytes) -> None:
-    device, present = signer(store, message, data, tag=KEY_TAG)
-    if device != name:
-        raise Refusal(problem("signature", 401, "Signature refused", f"{device} signed for {name}"))
-    store.devices.used(device, present)
+    standing, present = signer(store, message, data, tag=KEY_TAG)
+    if standing.name != name:
+        raise Refusal(problem("signature", 401, "Signature refused", f"{standing.name} signed for {name}"))
+    store.devices.used(name, present)
     try:
         offer = KeyOffer.model_validate_json(data)
         key = offer.public_key.key()

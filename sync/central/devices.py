@@ -7,6 +7,7 @@ central knows.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
@@ -29,6 +30,20 @@ class DeviceStatus(StrEnum):
 
 class DeviceError(CampusgateError, ValueError):
     """Raised when a device is unknown or revoked, or its key cannot be renewed now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What central knows of a device that signed something.
+
+    keys: those that may sign for it, the present one first; none when it is unknown. rotate: whether it was
+    asked for a new key and has not used one yet.
+    """
+
+    name: str
+    status: DeviceStatus
+    keys: tuple[Ed25519PublicKey, ...] = ()
+    rotate: bool = False
 
 
 class Devices:
@@ -54,18 +69,34 @@ class Devices:
                 row = {"name": name, "public_key": public_key_pem, "through": 0, "digest": FIRST_DIGEST}
                 db.execute(sa.insert(device).values(row))
 
+    def standing(self, name: str) -> Standing:
+        """What is known of `name`, in one look."""
+        joined = sa.outerjoin(device, device_trust, device.c.name == device_trust.c.name)
+        columns = (
+            device.c.public_key,
+            device_trust.c.next_key,
+            device_trust.c.revoked_at,
+            device_trust.c.rotate,
+        )
+        query = sa.select(*columns).select_from(joined).where(device.c.name == name)
+        with self._database.connect() as db:
+            row = db.execute(query).first()
+        if row is None:
+            return Standing(name, DeviceStatus.UNKNOWN)
+        keys = tuple(
+            parse_public(pem, Ed25519PublicKey, source=name) for pem in (row.public_key, row.next_key) if pem
+        )
+        status = DeviceStatus.REVOKED if row.revoked_at else DeviceStatus.ACTIVE
+        return Standing(name, status, keys, bool(row.rotate))
+
     def keys(self, name: str) -> tuple[Ed25519PublicKey, ...]:
         """The keys that may sign for `name`, the present one first; none when unknown. Revoked ones too."""
-        joined = sa.outerjoin(device, device_trust, device.c.name == device_trust.c.name)
-        query = sa.select(device.c.public_key, device_trust.c.next_key).select_from(joined)
-        with self._database.connect() as db:
-            row = db.execute(query.where(device.c.name == name)).first()
-        pems = [pem for pem in row or () if pem]
-        return tuple(parse_public(pem, Ed25519PublicKey, source=name) for pem in pems)
+        return self.standing(name).keys
 
     def trusted_keys(self, name: str) -> tuple[Ed25519PublicKey, ...]:
         """As `keys`, but none of a device that is revoked."""
-        return self.keys(name) if self.status(name) is DeviceStatus.ACTIVE else ()
+        standing = self.standing(name)
+        return standing.keys if standing.status is DeviceStatus.ACTIVE else ()
 
     def all(self) -> dict[str, DeviceStatus]:
         """Every device and its status, by name."""

@@ -29,6 +29,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.concurrency import run_in_threadpool
 
 from sync.central.claims import Outcome, typed, written
+from sync.central.openapi import json_body, problems
 from sync.central.store import Store
 from sync.central.wire import Refusal, problem, read_body
 from sync.protocol import decode_base64url
@@ -121,7 +122,13 @@ def enrolment_routes(store: Store, limit: Limit | None = None) -> APIRouter:
     router = APIRouter()
     limited = limit or Limit()
 
-    @router.post(ENROLMENTS, status_code=201, response_model=Enrolled)
+    @router.post(
+        ENROLMENTS,
+        status_code=201,
+        response_model=Enrolled,
+        responses=problems(400, 403, 429),
+        openapi_extra={"requestBody": json_body(Enrolment)},
+    )
     async def enrol(request: Request) -> Enrolled:
         """Use a claim up: its person's code is from now on made by the phone with this key, and no other."""
         address = request.client.host if request.client else ""

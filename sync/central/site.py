@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 import secrets
 import time
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from config.errors import SettingsError
 from config.files import private_directory, write_atomic
 from config.keys import load_private, public_pem, save_private
+from sync.central.database import postgresql_url
 from sync.central.issuers import Issuers
 from sync.central.people_rows import current
 from sync.central.policy_file import PolicyFile, read_policy
@@ -28,6 +30,7 @@ from terminal.install import TrustBundle
 from terminal.person import Person
 from terminal.policy import Policy
 
+DATABASE_VARIABLE = "CAMPUSGATE_DATABASE"
 _PUBLISHED = "published"
 _HOUR = "published-hour"
 _FEW = 500  # people whose changes travel alone
@@ -66,29 +69,35 @@ class Site:
 
     @property
     def database_url(self) -> str:
-        """SQLAlchemy's URL of the database. Raises: SettingsError without a central here."""
-        self._read("central.json")
-        return f"sqlite:///{self.directory / 'central.db'}"
+        """SQLAlchemy's URL of the database: what the environment's CAMPUSGATE_DATABASE names, or `database`
+        in central.json, or a file here. Raises: SettingsError, also without a central here."""
+        settings = self.directory / "central.json"
+        named = json.loads(self._read(settings.name)).get("database", "")
+        return self._database_url(named, f"{settings}: database")
 
     @property
     def school(self) -> str:
         """The school's name, as it is printed on cards; "" when none was given. Raises: SettingsError."""
         return str(json.loads(self._read("central.json")).get("school", ""))
 
-    def create(self, url: str, school: str = "") -> None:
+    def create(self, url: str, school: str = "", database: str = "") -> None:
         """Make a new central: keys, database, an empty repository, a sample policy.
 
-        Raises: KeyFileError when there is one here already; OSError.
+        database: as `database_url` has it, "" for a file here. Raises: KeyFileError when there is one here
+        already; SettingsError, DatabaseDown; OSError.
         """
         private_directory(self.directory)
+        address = self._database_url(database, "database")
+        if not (self._keys / "records.pem").exists():  # else one that does not answer leaves half a central
+            Store(address).close()
         save_private(self._keys / "records.pem", X25519PrivateKey.generate())
         self.issuers.create()
         self.statements.create()
         write_atomic(self._keys / "operator.token", secrets.token_urlsafe(32).encode(), mode=0o600)
         self.repository.create()
-        write_atomic(self.directory / "central.json", json.dumps({"url": url, "school": school}).encode())
+        settings = {"url": url, "school": school} | ({"database": database} if database else {})
+        write_atomic(self.directory / "central.json", json.dumps(settings).encode())
         write_atomic(self.directory / "policy.toml", POLICY_SAMPLE.encode())
-        Store(self.database_url).close()
 
     def record_key(self) -> X25519PrivateKey:
         """The key that opens records. Raises: KeyFileError."""
@@ -171,6 +180,11 @@ class Site:
         )
         store.roster.published(number)
         return version
+
+    def _database_url(self, named: str, source: str) -> str:
+        if DATABASE_VARIABLE in os.environ:
+            return postgresql_url(os.environ[DATABASE_VARIABLE], DATABASE_VARIABLE)
+        return postgresql_url(named, source) if named else f"sqlite:///{self.directory / 'central.db'}"
 
     def _fingerprint(self) -> str:
         """What a full publication holds besides people; and the day, since metadata expires."""

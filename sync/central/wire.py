@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from fastapi import Request
+from fastapi import Request, Response
+from fastapi.responses import JSONResponse
 
-from sync.central.devices import DeviceStatus
+from sync.central.devices import DeviceStatus, Standing
 from sync.central.store import Store
-from sync.protocol import MAX_BODY, TAG, BadSignature, Problem, verify_batch
+from sync.protocol import MAX_BODY, PROBLEM_TYPE, TAG, BadSignature, Problem, verify_batch
 
 REVOKED_RETRY = 3600  # seconds; a revoked terminal has nothing to hurry for
 
@@ -36,6 +37,15 @@ class Refusal(Exception):
         self.problem, self.retry_after = problem, retry_after
         super().__init__(problem.title)
 
+    def response(self) -> Response:
+        """The answer."""
+        return JSONResponse(
+            self.problem.model_dump(exclude_none=True),
+            status_code=self.problem.status,
+            media_type=PROBLEM_TYPE,
+            headers={"Retry-After": str(self.retry_after)} if self.retry_after else None,
+        )
+
 
 def problem(kind: Any, status: int, title: str, detail: str = "") -> Problem:
     """A problem document (RFC 9457)."""
@@ -57,13 +67,22 @@ async def read_body(request: Request, limit: int = MAX_BODY) -> bytes:
     return bytes(data)
 
 
-def signer(store: Store, message: Message, data: bytes, *, tag: str = TAG) -> tuple[str, Ed25519PublicKey]:
+def signer(
+    store: Store, message: Message, data: bytes, *, tag: str = TAG
+) -> tuple[Standing, Ed25519PublicKey]:
     """The device that signed the request, which is not revoked, and its key. Raises: Refusal."""
+    seen: dict[str, Standing] = {}
+
+    def keys(name: str) -> tuple[Ed25519PublicKey, ...]:
+        seen[name] = store.devices.standing(name)
+        return seen[name].keys
+
     try:
-        device, key = verify_batch(message, keys=store.devices.keys, body=data, tag=tag)
+        device, key = verify_batch(message, keys=keys, body=data, tag=tag)
     except BadSignature as error:
         raise Refusal(problem("signature", 401, "Signature refused", str(error))) from error
-    if store.devices.status(device) is DeviceStatus.REVOKED:
+    standing = seen[device]
+    if standing.status is DeviceStatus.REVOKED:
         refused = problem("revoked", 403, "Device revoked", f"{device} is revoked: nothing of it is taken")
         raise Refusal(refused, retry_after=REVOKED_RETRY)
-    return device, key
+    return standing, key

@@ -7,11 +7,29 @@ from pathlib import Path
 
 import pytest
 
-from sync.central.site import Site
+from sync.central.site import DATABASE_VARIABLE, Site
 from tests.sim.campus import Campus, build
+from tests.sync.postgresql import new_database, server
 from tests.sync.world import serving
 
 NOBODY = "http://127.0.0.1:9"  # the discard port: nothing listens there
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[str]:
+    """The URL of a real PostgreSQL server."""
+    with server() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The URL of an empty database of each kind, which centrals of this test use, in other processes too."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'central.db'}"
+    url = new_database(request.getfixturevalue("postgresql"))
+    monkeypatch.setenv(DATABASE_VARIABLE, url)
+    return url
 
 
 @pytest.fixture

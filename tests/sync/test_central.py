@@ -26,7 +26,10 @@ from tests.sim.campus import Campus
 from tests.sync.batches import assert_problem, chain, event, post
 from tests.sync.world import DEVICE, arrived, counts, write_records
 
+on_both_databases = pytest.mark.usefixtures("database")
 
+
+@on_both_databases
 def test_a_gap_is_a_conflict_that_names_what_is_expected(campus: Campus, central: str) -> None:
     events = chain(5)
     post(central, campus, batch_body(events[:2]))
@@ -50,6 +53,7 @@ def chain_end(body: bytes) -> str:
     return parse_event(json.loads(body)[-1]).digest
 
 
+@on_both_databases
 def test_overlapping_batches_store_only_what_is_new(campus: Campus, central: str) -> None:
     events = chain(6)
     for start, end in ((0, 3), (1, 5), (0, 2), (2, 6)):
@@ -57,6 +61,7 @@ def test_overlapping_batches_store_only_what_is_new(campus: Campus, central: str
     assert arrived(campus) == [1, 2, 3, 4, 5, 6]
 
 
+@on_both_databases
 def test_a_fork_is_refused_and_one_alarm_however_often_it_is_sent(campus: Campus, central: str) -> None:
     events = chain(3)
     post(central, campus, batch_body(events))
@@ -68,12 +73,14 @@ def test_a_fork_is_refused_and_one_alarm_however_often_it_is_sent(campus: Campus
     assert counts(central) == {"record": 3, "alarm": 1}
 
 
+@on_both_databases
 def test_a_broken_chain_is_stored_and_is_an_alarm(campus: Campus, central: str) -> None:
     answer = post(central, campus, batch_body([*chain(2), event(3, "ab" * 32)]))
     assert answer.json()["through"] == 3
     assert counts(central) == {"record": 3, "alarm": 1}
 
 
+@on_both_databases
 def test_two_senders_of_the_same_batch_at_once_store_it_once(campus: Campus, central: str) -> None:
     body, answers, together = batch_body(chain(50)), [], threading.Barrier(4)
 

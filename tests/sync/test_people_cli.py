@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-import sqlite3
 from dataclasses import replace
 from pathlib import Path
 
 import click
 import pytest
 
-from config.errors import SettingsError
-from sync.central.database import SCHEMA_VERSION
 from sync.central.site import Site
-from sync.central.store import Store
 from terminal.person import PersonKind, Status
 from tests.sync.office import GROUPS, good, opened, put, refused, student
 
@@ -101,30 +97,3 @@ def test_every_verb_has_help_with_an_example() -> None:
         for verb, command in group.commands.items():
             if not isinstance(command, click.Group):
                 assert f"campusgate {name} {verb}" in (command.help or ""), (name, verb)
-
-
-def test_a_database_of_the_first_version_is_brought_up_to_date(site: Site) -> None:
-    put(site, student("S1"))
-    with sqlite3.connect(site.directory / "central.db") as old:
-        for table in (
-            "person_group",
-            "person_absence",
-            "person_declaration",
-            "person_validity",
-            "claim",
-            "device_trust",
-            "person_change",
-            "meta",
-        ):
-            old.execute(f"drop table {table}")
-    old.close()
-    with opened(site) as store:
-        assert list(store.people()) == [student("S1")]
-        assert store.note("schema_version") == str(SCHEMA_VERSION)
-
-
-def test_a_database_of_a_newer_version_is_refused(site: Site) -> None:
-    with opened(site) as store:
-        store.set_note("schema_version", str(SCHEMA_VERSION + 1))
-    with pytest.raises(SettingsError, match="newer campusgate"):
-        Store(site.database_url)
