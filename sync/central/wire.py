@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from fastapi import Request, Response
 from fastapi.responses import JSONResponse
 
+from sync.central.database import DatabaseDown
 from sync.central.devices import DeviceStatus, Standing
 from sync.central.store import Store
 from sync.protocol import MAX_BODY, PROBLEM_TYPE, TAG, BadSignature, Problem, verify_batch
@@ -72,14 +73,21 @@ def signer(
 ) -> tuple[Standing, Ed25519PublicKey]:
     """The device that signed the request, which is not revoked, and its key. Raises: Refusal."""
     seen: dict[str, Standing] = {}
+    down: list[DatabaseDown] = []
 
     def keys(name: str) -> tuple[Ed25519PublicKey, ...]:
-        seen[name] = store.devices.standing(name)
+        try:
+            seen[name] = store.devices.standing(name)
+        except DatabaseDown as error:  # the library would take any error for a bad signature
+            down.append(error)
+            return ()
         return seen[name].keys
 
     try:
         device, key = verify_batch(message, keys=keys, body=data, tag=tag)
     except BadSignature as error:
+        if down:
+            raise down[0] from error
         raise Refusal(problem("signature", 401, "Signature refused", str(error))) from error
     standing = seen[device]
     if standing.status is DeviceStatus.REVOKED:

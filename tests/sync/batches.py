@@ -32,11 +32,22 @@ def chain(length: int) -> list[Event]:
 
 
 def post(
-    url: str, campus: Campus, body: bytes, *, device: str = DEVICE, key: Any = None, **swap: Any
+    url: str,
+    campus: Campus,
+    body: bytes,
+    *,
+    device: str = DEVICE,
+    key: Any = None,
+    lane: str = BATCHES,
+    coding: str = "",
+    **swap: Any,
 ) -> requests.Response:
-    """POST `body` signed as `device`. swap: sent instead of what was signed (data, headers)."""
-    request = requests.Request("POST", url + BATCHES, data=body, headers={"Content-Type": BATCH_TYPE})
-    prepared = request.prepare()
+    """POST `body` signed as `device`. lane: the path. coding: the Content-Encoding that `body` is in.
+
+    swap: sent instead of what was signed (data, headers).
+    """
+    headers = {"Content-Type": BATCH_TYPE} | ({"Content-Encoding": coding} if coding else {})
+    prepared = requests.Request("POST", url + lane, data=body, headers=headers).prepare()
     sign_batch(prepared, device=device, key=key or device_key(campus.settings), body=body)
     prepared.headers.update(swap.get("headers", {}))
     prepared.prepare_body(swap.get("data", body), None)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import requests
 import uvicorn
+from fastapi import FastAPI
 
 from config.settings import Settings
 from sync.central.app import create_app
@@ -59,9 +60,19 @@ def write_records(settings: Settings, count: int, *, at: datetime = FIRST_SCAN) 
 def serving(campus: Campus, port: int = 0) -> Iterator[str]:
     """The real central of `campus` on loopback, in a thread; its URL."""
     store = Store(campus.site.database_url)
+    try:
+        with listening(create_app(campus.site, store), port) as url:
+            yield url
+    finally:
+        store.close()
+
+
+@contextmanager
+def listening(app: FastAPI, port: int = 0) -> Iterator[str]:
+    """`app` on loopback, in a thread; its URL."""
     listener = socket.create_server(("127.0.0.1", port))
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # else 40 ms more for every answer
-    config = uvicorn.Config(create_app(campus.site, store), log_level="critical", lifespan="off")
+    config = uvicorn.Config(app, log_level="critical", lifespan="off")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="central")
     thread.start()
@@ -71,7 +82,6 @@ def serving(campus: Campus, port: int = 0) -> Iterator[str]:
         server.should_exit = True
         thread.join()
         listener.close()
-        store.close()
 
 
 def at(

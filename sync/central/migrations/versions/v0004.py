@@ -10,7 +10,8 @@ down_revision = "0003"
 
 
 def upgrade() -> None:
-    """Add the table `span`, the column `device.chained`, an index over alarms; ids of 64 bits."""
+    """Add the table `span`, the column `device.chained`, an index over alarms; ids of 64 bits; look no device
+    up for each record."""
     op.create_table(
         "span",
         sa.Column("device", sa.String(63), sa.ForeignKey("device.name"), primary_key=True),
@@ -23,7 +24,29 @@ def upgrade() -> None:
     )
     op.add_column("device", sa.Column("chained", sa.String(64), nullable=True))
     op.create_index("alarm_device_sequence", "alarm", ["device", "sequence"])
-    if op.get_bind().dialect.name == "postgresql":  # SQLite's integers are that long already
+    if op.get_bind().dialect.name == "sqlite":
+        _copy_records()
+    else:  # SQLite's integers are that long already
+        op.drop_constraint("record_device_fkey", "record", type_="foreignkey")
         for table in ("record", "alarm"):
             op.alter_column(table, "id", type_=sa.BigInteger)
             op.execute(f"alter sequence {table}_id_seq as bigint")
+
+
+def _copy_records() -> None:
+    """SQLite drops no constraint but by another table."""
+    op.rename_table("record", "record_before")
+    op.create_table(
+        "record",
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("device", sa.String(63), nullable=False),
+        sa.Column("sequence", sa.BigInteger, nullable=False),
+        sa.Column("digest", sa.String(64), nullable=False),
+        sa.Column("event", sa.Text, nullable=False),
+        sa.Column("received_at", sa.String(32), nullable=False),
+        sa.UniqueConstraint("device", "sequence"),
+    )
+    op.execute(
+        "insert into record select id, device, sequence, digest, event, received_at from record_before"
+    )
+    op.drop_table("record_before")
