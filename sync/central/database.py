@@ -183,11 +183,11 @@ class Database:
             yield
         except (sa.exc.OperationalError, sa.exc.TimeoutError, dbapi.OperationalError) as error:
             cause = getattr(error, "orig", None) or error  # without the statement and its values
-            raise DatabaseDown(f"{masked(self.engine.url)}: {str(cause).strip()}") from error
+            raise DatabaseDown(f"{masked(self.engine.url)}: {' '.join(str(cause).split())}") from error
 
 
 def postgresql_url(text: str, source: str) -> str:
-    """The URL of a PostgreSQL database as SQLAlchemy has it, from libpq's. Raises: SettingsError."""
+    """`text`, when it is the URL of a PostgreSQL database. Raises: SettingsError naming `source`."""
     try:
         url = sa.make_url(text)
     except sa.exc.ArgumentError:
@@ -196,7 +196,7 @@ def postgresql_url(text: str, source: str) -> str:
         raise SettingsError(
             [f"{source}: is not allowed; give a URL such as postgresql://central@db.lan/central"]
         )
-    return url.set(drivername="postgresql").render_as_string(hide_password=False)
+    return text
 
 
 def has_password(text: str) -> bool:
@@ -210,7 +210,9 @@ def has_password(text: str) -> bool:
 
 def masked(url: str | sa.URL) -> str:
     """`url` without a password, for people to read."""
-    return sa.make_url(url).difference_update_query(["password"]).render_as_string(hide_password=True)
+    address = sa.make_url(url).difference_update_query(["password"])
+    address = address.set(drivername=address.get_backend_name())
+    return address.render_as_string(hide_password=True)
 
 
 def arriving(db: sa.Connection) -> None:

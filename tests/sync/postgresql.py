@@ -32,6 +32,7 @@ def server() -> Iterator[str]:
         return
     running = get_server(directory, cleanup_mode="delete")
     try:
+        _hurry(running.get_uri())
         yield running.get_uri()
     finally:
         running.cleanup()
@@ -57,11 +58,21 @@ def _installed(directory: Path) -> Iterator[str]:
         control("init", "-o", "--auth=trust --encoding=UTF8 --username=postgres")
         control("start", "--wait", "-o", f"-h '' -k {directory}")
         try:
-            yield f"postgresql://postgres@/postgres?host={directory}"
+            url = f"postgresql://postgres@/postgres?host={directory}"
+            _hurry(url)
+            yield url
         finally:
             control("stop", "--mode=fast")
     finally:
         shutil.rmtree(directory)
+
+
+def _hurry(url: str) -> None:
+    """Let the server `url` be as durable as a test's database has to be."""
+    with psycopg.connect(url, autocommit=True) as db:
+        for setting in ("fsync", "full_page_writes", "autovacuum"):
+            db.execute(f"alter system set {setting} = off")
+        db.execute("select pg_reload_conf()")
 
 
 def new_database(url: str) -> str:
