@@ -58,6 +58,16 @@ class StorageSettings(Table):
     run: str = Field("/run/campusgate", description="directory of the control sockets")
 
 
+class ClockSettings(Table):
+    """What vouches for the time."""
+
+    trust: Literal["auto", "system"] = Field(
+        "auto",
+        description="auto: only RTC, network time or central's signed time vouch for it; system: this"
+        " machine's clock is kept right by other means, as in a virtual machine",
+    )
+
+
 class CentralSettings(Table):
     """The school's central server. Only the sync daemon uses it."""
 
@@ -160,6 +170,7 @@ class Settings(Table):
     central: CentralSettings = Field(description="the table [central]")
     storage: StorageSettings = StorageSettings()
     sync: SyncSettings = SyncSettings()
+    clock: ClockSettings = Field(default_factory=lambda: ClockSettings.model_validate({}))
     camera: CameraSettings = CameraSettings()
     thermal: ThermalSettings = Field(default_factory=lambda: ThermalSettings.model_validate({}))
     relay: RelaySettings = RelaySettings()
@@ -208,6 +219,11 @@ class Settings(Table):
     def quarantine(self) -> Path:
         """The records that central refused (SQLite); the sync daemon alone writes it."""
         return self.state / "quarantine.db"
+
+    @property
+    def clock_offer(self) -> Path:
+        """The time that central signed last; the sync daemon alone writes it."""
+        return self.state / "clock.json"
 
     def socket(self, process: str) -> Path:
         """The control socket of `process` ("terminal" or "sync")."""

@@ -23,6 +23,7 @@ from sync.http import session
 from sync.pace import Pace
 from sync.protocol import decode_base64url
 from sync.rekey import KeyRenewal
+from sync.time_offer import ASK_EVERY, TimeOffer
 from sync.uplink import Uplink
 from terminal.provision import device_key, trust
 
@@ -44,7 +45,8 @@ class Daemon:
         self._uplink = Uplink(settings, device_key(settings), session(settings))
         self._downlink = Downlink(settings, trust(settings).root, session(settings))
         self._renewal = KeyRenewal(settings, session(settings))
-        self._faults: dict[str, str] = {"uplink": "", "downlink": "", "keys": ""}
+        self._time = TimeOffer(settings, session(settings))
+        self._faults: dict[str, str] = {"uplink": "", "downlink": "", "keys": "", "time": ""}
         self._wake = {name: threading.Event() for name in self._faults}
         self._carrying = threading.Lock()  # one verified roster of its own at a time
         self._events = Events()
@@ -58,6 +60,7 @@ class Daemon:
             ("uplink", self._uplink.step, sync.poll_seconds),
             ("downlink", self._downlink.step, sync.roster_seconds),
             ("keys", self._renew_key, sync.poll_seconds),
+            ("time", self._time.step, ASK_EVERY),
         )
         threads = [
             threading.Thread(target=self._repeat, args=link, name=link[0], daemon=True) for link in links

@@ -35,6 +35,7 @@ class Fault(StrEnum):
     REFUSED = "refused"  # 4xx with a problem document
     TOO_LARGE = "too-large"  # a single record is too large for what stands between
     REVOKED = "revoked"  # central takes nothing from this terminal any more
+    SLOW = "slow"  # central's time came too late to be of use
     GAP = "gap"  # central lacks records that this journal no longer has
     LYING_RECEIPT = "lying-receipt"  # acknowledges what was never sent
     JOURNAL = "journal"  # the journal cannot be read

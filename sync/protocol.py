@@ -33,6 +33,8 @@ from terminal.events import Event
 
 BATCHES = "/v1/batches"
 LIVE = "/v1/batches/live"
+TIME = "/v1/time"
+TIME_TYPE = "application/cwt"
 BATCH_TYPE = "application/cloudevents-batch+json"
 PROBLEM_TYPE = "application/problem+json"
 TUF_METADATA = "/tuf/metadata"

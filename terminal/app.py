@@ -12,7 +12,7 @@ import queue
 import threading
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime, tzinfo
+from datetime import tzinfo
 from typing import Any
 
 import cv2
@@ -31,6 +31,7 @@ from hw.relay import Relay
 from hw.thermal import open_thermal
 from terminal.attention import Attention
 from terminal.case import Case
+from terminal.central_clock import CentralClock
 from terminal.device_code import DeviceCodes
 from terminal.gate import Answer, Gate
 from terminal.journal import Journal, JournalError
@@ -79,7 +80,8 @@ class Terminal:
         self._journal: Journal | None = None
         self._journal_error = ""
         self._gate: Gate | None = None
-        self._clock = SystemClock()
+        self._clock = SystemClock(trust=settings.clock.trust)
+        self._central_clock = CentralClock(settings, self._clock)
         self._scanner = Scanner()
         self._attention = Attention()
         self._crowd_at = float("-inf")  # when several codes were last in view and none stood out
@@ -165,7 +167,7 @@ class Terminal:
                 central_key=self._trust.central_key,
                 state_key=self._trust.state_key,
             )
-            self._clock = SystemClock(journal.newest_time() or datetime.min.replace(tzinfo=UTC))
+            self._raise_floor(journal)
         except JournalError as error:
             if str(error) != self._journal_error:
                 log.error("%s", error)
@@ -174,6 +176,12 @@ class Terminal:
             return
         self._journal, self._journal_error = journal, ""
         self._gate = self._gate_with(journal)
+
+    def _raise_floor(self, journal: Journal) -> None:
+        """Raises: JournalError."""
+        newest = journal.newest_time()
+        if newest:
+            self._clock.raise_floor(newest)
 
     def _gate_with(self, journal: Journal | None) -> Gate:
         return Gate(
@@ -188,7 +196,9 @@ class Terminal:
     def _look(self) -> None:
         """Take up a new roster and receipt, and say what keeps people from being served."""
         self._shelf.refresh()
+        self._central_clock.refresh(self._shelf)
         if self._journal:
+            self._raise_floor(self._journal)
             self._waiting = self._journal.head.sequence - Receipt.load(self._settings.receipt).through
         fault: tuple[Reason | None, str] = (None, "")
         try:
@@ -200,7 +210,9 @@ class Terminal:
             if self._place is None:
                 fault = (Reason.POLICY_MISSING, f"the policy has no place {self._settings.device.place!r}")
         except RosterRefused as refused:
-            fault = (refused.reason, str(refused))
+            now = self._clock.now()  # python-tuf asks the machine's clock, trusted or not
+            doubt = "" if now.trusted else f"; the clock says {now.wall:%Y-%m-%d} and is not trusted"
+            fault = (refused.reason, f"{refused}{doubt}")
         if self._journal is None and self._journal_error:
             fault = (Reason.JOURNAL_UNWRITABLE, self._journal_error)
         if self._fault[0] and not fault[0]:
@@ -279,6 +291,8 @@ class Terminal:
             languages=self._languages,
             zone=self._zone,
             case_open=self._case.open,
+            clock=self._clock.state(),
+            clock_refused=self._central_clock.refused,
         )
 
     def _on_status(self, request: Mapping[str, Any]) -> Mapping[str, Any]:

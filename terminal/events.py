@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,11 +21,13 @@ from typing import Any
 import orjson
 
 from config.errors import CampusgateError
+from hw.clock import Source
 
 SCAN = "campusgate.scan.v1"
 VIOLATION = "campusgate.violation.v1"
 LOST = "campusgate.lost.v1"
 TYPES = frozenset({SCAN, VIOLATION, LOST})
+CLOCKS = frozenset({"", *map(str, Source)})
 FIRST_DIGEST = "0" * 64
 
 
@@ -37,7 +40,9 @@ class Event:
     """A sealed record in its envelope, and the digest that the next one carries.
 
     first: the first sequence number that it stands for: its own, but for LOST. resumes: for LOST, the
-    `previous` of the record after it, "" when there was none. sealed: empty for LOST.
+    `previous` of the record after it, "" when there was none. sealed: empty for LOST. clock: what vouched for
+    the time (hw.clock.Source). boot: names the boot. uptime: milliseconds since it began, suspend included
+    (CLOCK_BOOTTIME). LOST has none of the three, nor have the records of earlier versions.
     """
 
     type: str
@@ -50,6 +55,9 @@ class Event:
     text: str  # canonical JSON, exactly what is digested
     first: int
     resumes: str = ""
+    clock: str = ""
+    boot: str = ""
+    uptime: int | None = None
 
     @property
     def digest(self) -> str:
@@ -115,6 +123,15 @@ def parse_event(data: str | Mapping[str, Any]) -> Event:
         resumes = document.get("resumes", "") if is_lost else ""
         if not 1 <= first <= sequence or (resumes and not _is_digest(resumes)):
             raise RecordError("lostfrom must be a sequence number up to id, and resumes a SHA-256 in hex")
+        boot, uptime = document.get("boot", ""), document.get("uptime")
+        if boot and not re.fullmatch("[0-9a-f]{16}", boot):
+            raise RecordError("boot must be 16 hex digits")
+        milliseconds = None if uptime is None else _number(uptime)
+        if milliseconds is not None and not 0 <= milliseconds < 2**63:
+            raise RecordError("uptime must be milliseconds, less than 2^63")
+        clock = document.get("clock", "")
+        if clock not in CLOCKS:
+            raise RecordError(f"clock must be one of {', '.join(Source)}")
         text = canonical(document)  # refuses half a character, for which no digest is defined
         return Event(
             type=document["type"],
@@ -127,6 +144,9 @@ def parse_event(data: str | Mapping[str, Any]) -> Event:
             text=text,
             first=first,
             resumes=resumes,
+            clock=str(clock),
+            boot=boot,
+            uptime=milliseconds,
         )
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
         if isinstance(error, RecordError):

@@ -116,7 +116,9 @@ class Gate:
     def violation(self, violation: Violation) -> Entry | None:
         """Record a violation that nobody's scan showed; None when it cannot be written. Never raises."""
         now = self._clock.now()
-        record = ViolationRecord(str(uuid.uuid4()), now.wall, now.trusted, self._place, violation)
+        record = ViolationRecord(
+            str(uuid.uuid4()), now.wall, now.trusted, self._place, violation, basis=now.basis
+        )
         try:
             return self._journal.append(record)
         except JournalError as error:
@@ -212,6 +214,7 @@ class Gate:
             reading=situation.reading,
             central_well=declared_well(situation, look.policy),
             attendant=situation.registration.attendant.subject if situation.registration else "",
+            basis=now.basis,
         )
         note(self._thermal, situation.reading)
         entry: Entry | None = None
@@ -291,6 +294,7 @@ def _violations(record: Record) -> list[ViolationRecord]:
             violation=violation,
             claimed_subject=record.claimed_subject,
             scan=record.identity,
+            basis=record.basis,
         )
         for violation in record.decision.violations
     ]

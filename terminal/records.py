@@ -17,6 +17,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
+from hw.clock import Basis, Source
 from hw.thermal import Reading, degrees
 from terminal.codes import Code, CodeKind
 from terminal.decision import Decision
@@ -33,7 +34,7 @@ class Record:
 
     claimed_subject: whom the code named; verified only if `code` is there or an attendant vouched.
     central_well: whether central had the person declared well that day. attendant: who registered the
-    person by hand, "" for a scan.
+    person by hand, "" for a scan. basis: how `happened_at` is known.
     """
 
     type: ClassVar[str] = SCAN
@@ -48,6 +49,7 @@ class Record:
     reading: Reading | None = None
     central_well: bool | None = None
     attendant: str = ""
+    basis: Basis = Basis()
 
     @property
     def skew(self) -> int | None:
@@ -106,6 +108,7 @@ class ViolationRecord:
     violation: Violation
     claimed_subject: str = ""
     scan: str = ""
+    basis: Basis = Basis()
 
     def to_document(self) -> dict[str, Any]:
         """The record as the JSON object that is sealed."""
@@ -160,7 +163,14 @@ def seal(record: AnyRecord, *, device: str, sequence: int, previous: str, key: X
         "previous": previous,
         "data_base64": base64.b64encode(sealed).decode("ascii"),
     }
-    return parse_event(canonical(document))
+    return parse_event(canonical(document | _how_known(record)))
+
+
+def _how_known(record: AnyRecord) -> dict[str, str]:
+    """The attributes that say what vouched for the time, and what central corrects it by if nothing did."""
+    basis = record.basis
+    clock = {"clock": str(basis.source if record.clock_trusted else Source.NONE)}
+    return clock | ({"boot": basis.boot, "uptime": str(int(basis.uptime * 1000))} if basis.boot else {})
 
 
 def unseal(event: Event, key: X25519PrivateKey) -> dict[str, Any]:

@@ -6,6 +6,8 @@ import logging
 import time
 from pathlib import Path
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
 from hw.clock import Moment
 from terminal.reasons import Reason
 from terminal.roster import Roster, RosterRefused
@@ -44,6 +46,13 @@ class RosterShelf:
             if str(refused) != str(self.refused):
                 log.warning("roster on disk refused: %s", refused)
             self.refused = refused
+
+    def statement_keys(self) -> tuple[Ed25519PublicKey, ...]:
+        """The keys of central's statements, whatever the clock says; none without a roster.
+
+        Raises: RosterRefused when the manifest was altered.
+        """
+        return self._roster.statement_keys() if self._roster else ()
 
     def current(self, now: Moment) -> Roster:
         """The roster in use. Raises: RosterRefused when there is none, or it has expired."""

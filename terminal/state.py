@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hw.camera_feed import FeedState, FeedStatus
-from hw.clock import Moment
+from hw.clock import ClockState, Moment, Source
 from terminal.decision import Decision
 from terminal.gate import Answer
 from terminal.manual import Prompt
@@ -58,6 +58,8 @@ class TerminalState:
     languages: tuple[Language, ...] = ("zh", "en")
     zone: tzinfo | None = None  # the school's; None for the machine's own
     case_open: bool = False
+    clock: ClockState = field(default_factory=ClockState)
+    clock_refused: str = ""  # why the time that central offers is not used
 
     def view(self) -> View:
         """What the screen shows now."""
@@ -108,7 +110,7 @@ class TerminalState:
                 "frames": self.camera.frames,
                 "remarks": list(self.camera.remarks),
             },
-            "clock": {"utc": self.now.wall.isoformat(timespec="seconds"), "trusted": self.now.trusted},
+            "clock": self._clock(),
             "phone_clocks": dict(self.phone_clocks.status()),
             "roster": {"version": self.roster_version, "refused": self.roster_refused},
             "asks": str(self.prompt.reason) if self.prompt else "",
@@ -119,6 +121,22 @@ class TerminalState:
             "waiting": self.waiting,
             "answers": self.answers,
             "last": answer_event(self.answer, self.answers, self.waiting) if self.answer else None,
+        }
+
+    def _clock(self) -> Mapping[str, Any]:
+        basis, anchor = self.now.basis, self.clock.central
+        return {
+            "utc": self.now.wall.isoformat(timespec="seconds"),
+            "trusted": self.now.trusted,
+            "source": str(basis.source if self.now.trusted else Source.NONE),
+            "seconds": round(basis.uptime - self.clock.since),  # that it has been so
+            "problem": self.clock.problem,
+            "central": anchor
+            and {
+                "seconds": round(basis.uptime - anchor.basis.uptime),  # since it was asked
+                "uncertainty": round(anchor.uncertainty, 3),  # seconds, either way
+            },
+            "refused": self.clock_refused,
         }
 
     def _notices(self) -> tuple[str, ...]:

@@ -23,6 +23,7 @@ from sync.central.openapi import document, problems
 from sync.central.shedding import Shedder
 from sync.central.site import Site
 from sync.central.store import Store
+from sync.central.time_api import time_routes
 from sync.central.wire import Refusal, problem, too_large
 from sync.protocol import MAX_BODY, MAX_SEQUENCE
 from terminal.records import unseal
@@ -86,6 +87,8 @@ def create_app(site: Site, store: Store, shedder: Shedder | None = None) -> Fast
         given = request.headers.get("authorization", "")
         if not hmac.compare_digest(given.encode(), f"Bearer {token}".encode()):
             raise Refusal(problem("about:blank", 401, "Unauthorized", "the operator's token is needed"))
+        page = store.records(after=after, limit=max(1, min(limit, 2000)))
+        better = store.corrections(page)
         return [
             {
                 "identity": stored.identity,
@@ -94,9 +97,11 @@ def create_app(site: Site, store: Store, shedder: Shedder | None = None) -> Fast
                 "sequence": stored.event.sequence,
                 "digest": stored.event.digest,
                 "time": stored.event.time.isoformat(),
+                "clock": stored.event.clock,
+                **better.get((stored.event.device, stored.event.sequence), {}),
                 "record": unseal(stored.event, record_key),
             }
-            for stored in store.records(after=after, limit=max(1, min(limit, 2000)))
+            for stored in page
         ]
 
     @app.get("/v1/counts")
@@ -112,5 +117,6 @@ def create_app(site: Site, store: Store, shedder: Shedder | None = None) -> Fast
     app.include_router(batch_routes(store, shedder, metrics))
     app.include_router(device_routes(store))
     app.include_router(enrolment_routes(store))
+    app.include_router(time_routes(site.statements))
     app.mount("/tuf", StaticFiles(directory=site.repository.directory))
     return app

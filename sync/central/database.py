@@ -124,6 +124,16 @@ claim = sa.Table(
     sa.Column("used_at", sa.BigInteger, nullable=True),
     sa.Column("used_key", sa.String(66), nullable=False),  # the key it was used for, or ""
 )
+clock_anchor = sa.Table(
+    "clock_anchor",
+    schema,
+    sa.Column("device", sa.String(63), primary_key=True),
+    sa.Column("boot", sa.String(16), primary_key=True),
+    sa.Column("rank", sa.Integer, nullable=False),  # of what vouched for it: the lower, the better
+    sa.Column("sequence", sa.BigInteger, nullable=False),
+    sa.Column("time", sa.String(32), nullable=False),
+    sa.Column("uptime", sa.BigInteger, nullable=False),  # milliseconds
+)
 meta = sa.Table(
     "meta",
     schema,

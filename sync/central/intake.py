@@ -15,6 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from sync import protocol
+from sync.central.clock_anchors import learn
 from sync.central.database import Database, alarm, arriving, device, record, span
 from sync.central.ingest import Alarm, Kept, Known, Lane, Outcome, Span, take
 from sync.protocol import BatchReceipt
@@ -47,6 +48,7 @@ def ingest(database: Database, name: str, events: Sequence[Event], lane: Lane) -
             db.execute(sa.delete(record).where(*gone))
         if outcome.new:
             _insert(db, name, outcome, now)
+            learn(db, [event for event, _ in outcome.new])
         if outcome.known != known:
             _save(db, name, known, outcome.known)
     whole, live = outcome.known.whole, outcome.live

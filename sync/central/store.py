@@ -6,12 +6,13 @@ authorised.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 
 from sync.central.claims import Claims
+from sync.central.clock_anchors import corrections
 from sync.central.database import Database, alarm, device, read_meta, record, settled, span, write_meta
 from sync.central.devices import Devices
 from sync.central.ingest import Lane
@@ -102,6 +103,11 @@ class Store:
         )
         with self._database.connect() as db:
             return sum(int(last - through - there) for last, there, through in db.execute(query))
+
+    def corrections(self, stored: Sequence[Stored]) -> Mapping[tuple[str, int], Mapping[str, str]]:
+        """See `clock_anchors.corrections`."""
+        with self._database.connect() as db:
+            return corrections(db, [one.event for one in stored])
 
     def counts(self) -> dict[str, int]:
         """How many records and alarms there are."""

@@ -35,6 +35,9 @@ _TERMINAL = """
 state = "state"
 run = "."
 
+[clock]
+trust = "system"
+
 [sync]
 poll_seconds = 0.2
 backoff_seconds = 2.0

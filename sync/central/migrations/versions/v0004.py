@@ -1,4 +1,4 @@
-"""Spans ahead of a backlog, what the record after a loss is chained to, and room for more records."""
+"""Spans ahead of a backlog, the chain after a loss, clock anchors, and room for more records."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ down_revision = "0003"
 
 
 def upgrade() -> None:
-    """Add the table `span`, the column `device.chained`, an index over alarms; ids of 64 bits; look no device
-    up for each record."""
+    """Add the tables `span` and `clock_anchor`, the column `device.chained`, an index over alarms; ids of 64
+    bits; look no device up for each record."""
     op.create_table(
         "span",
         sa.Column("device", sa.String(63), sa.ForeignKey("device.name"), primary_key=True),
@@ -21,6 +21,15 @@ def upgrade() -> None:
         sa.Column("digest", sa.String(64), nullable=False),
         sa.Column("chained", sa.String(64), nullable=False),
         sa.Column("opening", sa.Text, nullable=False),
+    )
+    op.create_table(
+        "clock_anchor",
+        sa.Column("device", sa.String(63), primary_key=True),
+        sa.Column("boot", sa.String(16), primary_key=True),
+        sa.Column("rank", sa.Integer, nullable=False),
+        sa.Column("sequence", sa.BigInteger, nullable=False),
+        sa.Column("time", sa.String(32), nullable=False),
+        sa.Column("uptime", sa.BigInteger, nullable=False),
     )
     op.add_column("device", sa.Column("chained", sa.String(64), nullable=True))
     op.create_index("alarm_device_sequence", "alarm", ["device", "sequence"])
