@@ -49,6 +49,10 @@ class Basis:
     uptime: float = 0.0
 
 
+GIVEN = Basis()
+"""Of a time that comes from somewhere else than this machine's clock."""
+
+
 @dataclass(frozen=True, slots=True)
 class Moment:
     """One look at the clock: UTC wall time, monotonic seconds, and whether the wall time is believable."""
@@ -56,7 +60,7 @@ class Moment:
     wall: datetime
     monotonic: float
     trusted: bool
-    basis: Basis = Basis()
+    basis: Basis = GIVEN
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,10 +53,10 @@ def anchor(
         nonce = base64.b64decode(document["nonce"], validate=True)
         of_boot, at = str(document["boot"]), float(document["uptime"])
         half = float(document["uncertainty"])
-        if len(nonce) != NONCE_BYTES or not 0 <= half <= MAX_ROUND_TRIP / 2 or not at >= 0:
-            raise ValueError("nonce, uptime or uncertainty are none")
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise TimeRefused(f"is damaged: {error!r:.80}") from error
+    if len(nonce) != NONCE_BYTES or not 0 <= half <= MAX_ROUND_TRIP / 2 or not at >= 0:
+        raise TimeRefused("is damaged: nonce, uptime or uncertainty are none")
     if not boot or of_boot != boot or at > uptime:
         raise TimeRefused("is of another boot")
     try:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -24,6 +23,11 @@ from config.settings import Settings, load_settings
 from hw.thermal import Reading, ThermalState, Watched, degrees, open_thermal
 
 _LITTLE_SPACE = 500_000_000  # bytes
+_CLOCK_ADVICE = (
+    "wait for network time (timedatectl), fit an RTC, or let sync reach central"
+    " (campusgate terminal status says whether its time is used);"
+    ' clock.trust = "system" if this machine\'s clock is kept right by other means'
+)
 _SETTLING = 3.0  # seconds for a thermal sensor to give its first sample
 
 
@@ -222,30 +226,28 @@ def _font(settings: Settings | None) -> Finding:
 
 
 def _clock(settings: Settings | None) -> Finding:
-    from hw.clock import SystemClock
+    from hw.clock import Source, SystemClock
+    from hw.clock_sources import MachineSources
 
-    del settings
-    now = SystemClock().now()
-    if not now.trusted:
-        return Finding(
-            "clock", Health.BAD, f"{now.wall:%Y-%m-%d %H:%M} UTC is past", "set the time, or fit an RTC"
-        )
-    rtc = "with RTC" if Path("/dev/rtc0").exists() else "no RTC"
-    found = f"{now.wall:%Y-%m-%d %H:%M} UTC, {_network_time()}, {rtc}"
-    if Path("/dev/rtc0").exists():
+    clock = SystemClock(trust=settings.clock.trust if settings else "auto")
+    now, sources = clock.now(), MachineSources()
+    says = f"{now.wall:%Y-%m-%d %H:%M} UTC"
+    if now.wall < clock.floor:
+        return Finding("clock", Health.BAD, f"{says} is past", "set the time, or fit an RTC")
+    rtc = sources.rtc()
+    beside = f"RTC says {rtc:%Y-%m-%d %H:%M}" if rtc else "no RTC set it"
+    source = now.basis.source
+    if source is Source.NONE:
+        offer = bool(settings and settings.clock_offer.exists())
+        found = f"{says}, nothing vouches for it: no network time, {beside}"
+        found += ", central has offered its time" if offer else ", central has offered none"
+        return Finding("clock", Health.LACKING, found, _CLOCK_ADVICE)
+    found = f"{says}, {source} vouches for it, {beside}"
+    if source is Source.SYSTEM:
+        found += ' (clock.trust = "system")'
+    if rtc or source is Source.SYSTEM:
         return Finding("clock", Health.GOOD, found)
     return Finding("clock", Health.LACKING, found, "an RTC keeps time through power cuts without a network")
-
-
-def _network_time() -> str:
-    try:
-        done = subprocess.run(
-            ["timedatectl", "show", "-p", "NTPSynchronized", "--value"],
-            capture_output=True, text=True, timeout=5, check=False,
-        )  # fmt: skip
-    except (OSError, subprocess.TimeoutExpired):
-        return "network time unknown"
-    return "network time in step" if done.stdout.strip() == "yes" else "no network time"
 
 
 def _space(settings: Settings | None) -> Finding:

@@ -124,7 +124,7 @@ def parse_event(data: str | Mapping[str, Any]) -> Event:
         if not 1 <= first <= sequence or (resumes and not _is_digest(resumes)):
             raise RecordError("lostfrom must be a sequence number up to id, and resumes a SHA-256 in hex")
         boot, uptime = document.get("boot", ""), document.get("uptime")
-        if boot and not re.fullmatch("[0-9a-f]{16}", boot):
+        if boot != "" and not re.fullmatch("[0-9a-f]{16}", boot):
             raise RecordError("boot must be 16 hex digits")
         milliseconds = None if uptime is None else _number(uptime)
         if milliseconds is not None and not 0 <= milliseconds < 2**63:

@@ -17,7 +17,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
-from hw.clock import Basis, Source
+from hw.clock import GIVEN, Basis, Source
 from hw.thermal import Reading, degrees
 from terminal.codes import Code, CodeKind
 from terminal.decision import Decision
@@ -49,7 +49,7 @@ class Record:
     reading: Reading | None = None
     central_well: bool | None = None
     attendant: str = ""
-    basis: Basis = Basis()
+    basis: Basis = GIVEN
 
     @property
     def skew(self) -> int | None:
@@ -108,7 +108,7 @@ class ViolationRecord:
     violation: Violation
     claimed_subject: str = ""
     scan: str = ""
-    basis: Basis = Basis()
+    basis: Basis = GIVEN
 
     def to_document(self) -> dict[str, Any]:
         """The record as the JSON object that is sealed."""

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hw.clock import Basis, Source
 from hw.thermal import Reading, ThermalState
 from terminal.codes import Code, CodeKind
 from terminal.decision import Decision
@@ -128,7 +129,7 @@ def test_two_seals_of_one_record_have_nothing_in_common() -> None:
 def test_the_envelope_says_nothing_of_the_person() -> None:
     text = sealed(replace(FULL, claimed_subject="S20240001")).text
     envelope = json.loads(text)
-    assert envelope.keys() == GOOD.keys()
+    assert envelope.keys() == GOOD.keys() | {"clock"}
     assert not any(word in text for word in ("S20240001", "36.5", "37.1", "refer", "cough"))
 
 
@@ -151,6 +152,19 @@ def test_an_event_comes_back_from_its_own_text(wall: datetime, offset: int, trus
     assert timedelta(0) <= at - event.time < timedelta(milliseconds=1)
     assert event.time.tzinfo is UTC
     assert json.loads(event.text)["time"].endswith("Z")
+
+
+@pytest.mark.parametrize("source", [source for source in Source if source is not Source.NONE])
+def test_a_record_says_how_its_time_is_known(source: Source) -> None:
+    event = sealed(replace(FULL, basis=Basis(source, "0123456789abcdef", 12.3456)))
+    assert (event.clock, event.boot, event.uptime) == (source, "0123456789abcdef", 12_345)
+    untrusted = sealed(replace(FULL, clock_trusted=False, basis=Basis(source, "0123456789abcdef", 1.0)))
+    assert (untrusted.clock, untrusted.clock_trusted, untrusted.uptime) == ("none", False, 1000)
+
+
+def test_an_event_of_an_earlier_version_says_nothing_of_how_its_time_is_known() -> None:
+    event = parse_event(GOOD)
+    assert (event.clock, event.boot, event.uptime) == ("", "", None)
 
 
 @given(st.permutations(list(GOOD)), st.sampled_from([None, 2]), st.booleans())
@@ -188,6 +202,9 @@ def test_the_digest_is_of_the_canonical_form_however_it_was_sent(
         {"previous": "0" * 62},
         {"previous": "z" * 64},
         {"clocktrusted": "true"},
+        *[{"clock": value} for value in ("sundial", "NETWORK", True, 1)],
+        *[{"boot": value} for value in (False, "0123456789ABCDEF", "0123456789abcde", "z" * 16, "１" * 16)],
+        *[{"uptime": value} for value in (5, True, "", "-1", "1.5", "01", "1e3", str(2**63), "9" * 5000)],
         *[
             {"time": value}
             for value in (
