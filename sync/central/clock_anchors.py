@@ -59,8 +59,8 @@ def corrections(db: sa.Connection, events: Iterable[Event]) -> Mapping[tuple[str
 def _correction(event: Event, anchors: _Known) -> Mapping[str, str]:
     anchor = anchors.get((event.device, event.boot))
     if anchor is not None and event.uptime is not None:
-        since = timedelta(milliseconds=event.uptime) - timedelta(milliseconds=anchor.uptime)
         try:
+            since = timedelta(milliseconds=event.uptime - anchor.uptime)
             return {"corrected_time": rfc3339(datetime.fromisoformat(anchor.time).astimezone(UTC) + since)}
         except OverflowError:  # an uptime of a million years
             return {}

@@ -29,7 +29,7 @@ def known(uptime: float, time: datetime, boot: str = FIRST, source: Source = Sou
 
 
 def astray(uptime: float, boot: str = FIRST) -> Record:
-    return _record(ASTRAY + timedelta(seconds=uptime), Basis(Source.NONE, boot, uptime))
+    return _record(ASTRAY + timedelta(seconds=min(uptime, 1e9)), Basis(Source.NONE, boot, uptime))
 
 
 def _record(time: datetime, basis: Basis) -> Record:
