@@ -30,7 +30,7 @@ def _lines() -> Iterator[str]:
 
 
 def _key(key: str, setting: FieldInfo, schema: dict[str, Any]) -> Iterator[str]:
-    allowed = _allowed(schema)
+    allowed = allowed_values(schema)
     yield f"# {setting.description}{f'; {allowed}' if allowed else ''}"
     if setting.is_required():
         yield f"{key} = "
@@ -40,7 +40,7 @@ def _key(key: str, setting: FieldInfo, schema: dict[str, Any]) -> Iterator[str]:
         yield f"# {key} = {json.dumps(setting.default)}"
 
 
-def _allowed(schema: dict[str, Any]) -> str:
+def allowed_values(schema: dict[str, Any]) -> str:
     """What JSON Schema says of a value, in words."""
     kinds = [schema, *schema.get("anyOf", [])]
     for kind in kinds:

@@ -1,7 +1,8 @@
 """The sync daemon: uplink and downlink, each in its own thread at its own pace, until told to stop.
 
 After a fault each waits longer and longer, with full jitter, so that a thousand terminals do not return at
-the same instant after an outage; a server's Retry-After is honoured.
+the same instant after an outage; a server's Retry-After is honoured. Rosters are fetched a little early, by
+chance, so that ten thousand terminals do not come in step. What central changes of the pace holds at once.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from config.control import ControlServer, Events
+from config.overlay import overlaid
 from config.settings import Settings
 from config.single import Single
 from sync.carried import carried
@@ -29,6 +31,7 @@ from terminal.provision import device_key, trust
 
 log = logging.getLogger(__name__)
 
+_SOONEST = 0.7  # of roster_seconds: between this and the whole lies the next fetch
 _STOP_WITHIN = 1.0  # seconds
 _TAKEN_WITHIN = 50.0  # seconds; a round that waits for a silent server ends before
 _REVOKED_WAIT = 900.0  # seconds; only a person can change that
@@ -38,7 +41,9 @@ class Daemon:
     """One running sync daemon. Raises: AlreadyRunning; KeyFileError when not provisioned; OSError."""
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+        self._overlay = overlaid(settings, {})
+        self._local = self._settings = settings
+        self._rng = random.SystemRandom()
         self._stop = threading.Event()
         self._single = Single(settings.state, "sync")
         # requests sessions are not for two threads.
@@ -55,12 +60,11 @@ class Daemon:
 
     def run(self) -> None:
         """Carry records and rosters until `stop` is called."""
-        sync = self._settings.sync
-        links = (
-            ("uplink", self._uplink.step, sync.poll_seconds),
-            ("downlink", self._downlink.step, sync.roster_seconds),
-            ("keys", self._renew_key, sync.poll_seconds),
-            ("time", self._time.step, ASK_EVERY),
+        links: tuple[tuple[str, Callable[[], int | bool], Callable[[], float]], ...] = (
+            ("uplink", self._uplink.step, self._uplink_seconds),
+            ("downlink", self._fetch, self._roster_seconds),
+            ("keys", self._renew_key, self._poll_seconds),
+            ("time", self._time.step, lambda: ASK_EVERY),
         )
         threads = [
             threading.Thread(target=self._repeat, args=link, name=link[0], daemon=True) for link in links
@@ -82,10 +86,11 @@ class Daemon:
         for wake in self._wake.values():
             wake.set()
 
-    def _repeat(self, name: str, step: Callable[[], int | bool], idle: float) -> None:
+    def _repeat(self, name: str, step: Callable[[], int | bool], idle: Callable[[], float]) -> None:
         """Call `step` until told to stop: at once while it gets something done, else every `idle` seconds."""
         pace = Pace(self._settings.sync.backoff_seconds)
         while not self._stop.is_set():
+            pace.longest = self._settings.sync.backoff_seconds
             try:
                 done = step()
             except SyncFault as fault:
@@ -105,14 +110,35 @@ class Daemon:
                 for wake in self._wake.values():
                     wake.set()  # central is back: the other link need not wait out its backoff
             if not done:
-                rest = self._uplink.rest if name == "uplink" else 0.0
-                self._rest(name, min(idle, rest) if rest else idle)
+                self._rest(name, idle())
 
     def _rest(self, name: str, seconds: float) -> None:
         """Wait, unless told to stop or woken by the other link."""
         self._wake[name].wait(seconds)
         if not self._stop.is_set():
             self._wake[name].clear()
+
+    def _poll_seconds(self) -> float:
+        return self._settings.sync.poll_seconds
+
+    def _uplink_seconds(self) -> float:
+        idle, rest = self._poll_seconds(), self._uplink.rest
+        return min(idle, rest) if rest else idle
+
+    def _roster_seconds(self) -> float:
+        return self._settings.sync.roster_seconds * self._rng.uniform(_SOONEST, 1.0)
+
+    def _fetch(self) -> bool:
+        """Fetch roster, policy and orders; take up what central changed of the settings."""
+        changed = self._downlink.step()
+        overlay = overlaid(self._local, self._downlink.orders.settings)
+        if overlay != self._overlay:
+            for warning in overlay.warnings:
+                log.warning("settings of central: %s", warning)
+            log.info("settings from central: %s", dict(overlay.applied) or "none")
+            self._overlay, self._settings = overlay, overlay.settings
+            self._uplink.adopt(overlay.settings)
+        return changed
 
     def _renew_key(self) -> bool:
         """Renew the device key when central asks for it, or when that was begun and cut off."""
@@ -139,6 +165,8 @@ class Daemon:
             "ahead": self._uplink.receipt.count - self._uplink.receipt.through,
             "quarantine": self._quarantine(),
             "roster_version": self._downlink.version,
+            "settings_from_central": dict(self._overlay.applied),
+            "settings_ignored": list(self._overlay.warnings),
             "faults": dict(self._faults),
             "at": datetime.now(UTC).isoformat(timespec="seconds"),
         }

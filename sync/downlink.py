@@ -27,8 +27,19 @@ from sync.http import body, send
 from sync.mirror import Mirror
 from sync.protocol import TUF_METADATA, TUF_TARGETS
 from sync.refusal import intruder
+from terminal.orders import Orders, OrdersError, parse_orders
 from terminal.reasons import Reason
-from terminal.roster_layout import INDEX, MANIFEST, POLICY, RECENT, Index, Manifest, shard_target, target_file
+from terminal.roster_layout import (
+    INDEX,
+    MANIFEST,
+    POLICY,
+    RECENT,
+    Index,
+    Manifest,
+    orders_target,
+    shard_target,
+    target_file,
+)
 from terminal.roster_refused import reason_of
 
 log = logging.getLogger(__name__)
@@ -44,7 +55,11 @@ class Downlink:
         self.fetcher = self._central = _CentralFetcher(http, settings.central.timeout)
         self._trusted = settings.state / "sync-trust"
         self._mirror = Mirror(settings.roster, self._trusted / "verified.json")
+        self._orders_path = orders_target(settings.device.name)
+        self._orders_refused = ""
         self.version = 0
+        self.orders = Orders()
+        """What central has for this terminal. Its settings are for this process, its commands are not."""
 
     def step(self) -> bool:
         """Fetch what is new, mend what was damaged; True when the mirror has changed. Raises: SyncFault."""
@@ -60,7 +75,9 @@ class Downlink:
                 bootstrap=self._root,
             )
             client.refresh()
-            return self._mirror_all(client)
+            changed = self._mirror_all(client)
+            self._read_orders(client)
+            return changed
         except DownloadError as error:
             if isinstance(error.__cause__, SyncFault):
                 raise error.__cause__ from error
@@ -84,11 +101,11 @@ class Downlink:
         new = not current.exists() or current.read_bytes() != timestamp
         small: set[Path] = set()
         changed = False
-        for path in (MANIFEST, POLICY, INDEX, RECENT):
+        for path in (MANIFEST, POLICY, INDEX, RECENT, self._orders_path):
             info = client.get_targetinfo(path)
             if info is None:
-                if path == RECENT:
-                    continue  # nothing has changed since everything was published
+                if path in (RECENT, self._orders_path):
+                    continue  # nothing has changed since everything was published, or there are no orders
                 raise SyncFault(Fault.ROSTER, f"{path}: is not in the signed list of targets")
             file = target_file(self._mirror.directory, info)
             small.add(file)
@@ -115,6 +132,22 @@ class Downlink:
         self._mirror.sweep(small | metadata, index, people=bool(shards))
         log.info("roster version %d is on disk, %d shards fetched", self.version, shards)
         return True
+
+    def _read_orders(self, client: Updater) -> None:
+        """Read the orders on the mirror, whose digest has just been verified."""
+        info = client.get_targetinfo(self._orders_path)
+        refused = ""
+        try:
+            if info is None:
+                self.orders = Orders()
+            else:
+                data = target_file(self._mirror.directory, info).read_bytes()
+                self.orders = parse_orders(data, self._settings.device.name)
+        except OrdersError as error:
+            refused = str(error)
+        if refused and refused != self._orders_refused:
+            log.warning("%s: %s; the settings of before stay", self._orders_path, refused)
+        self._orders_refused = refused
 
     def _index(self, client: Updater) -> Index:
         """The index on the mirror, whose digest has just been verified."""

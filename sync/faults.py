@@ -23,7 +23,7 @@ class Fault(StrEnum):
 
     UNREACHABLE = "unreachable"  # no route, refused, no such name
     TIMEOUT = "timeout"  # connected, then silent
-    SLOW = "slow"  # answers, but too slowly to be whole in time
+    SLOW = "slow"  # answers, but too slowly to be whole, or of use
     TLS = "tls"  # the certificate is not central's
     CUT = "cut"  # the connection ended in the middle of an answer
     CAPTIVE_PORTAL = "captive-portal"  # the network wants a log-in first
@@ -35,7 +35,6 @@ class Fault(StrEnum):
     REFUSED = "refused"  # 4xx with a problem document
     TOO_LARGE = "too-large"  # a single record is too large for what stands between
     REVOKED = "revoked"  # central takes nothing from this terminal any more
-    SLOW = "slow"  # central's time came too late to be of use
     GAP = "gap"  # central lacks records that this journal no longer has
     LYING_RECEIPT = "lying-receipt"  # acknowledges what was never sent
     JOURNAL = "journal"  # the journal cannot be read

@@ -18,10 +18,10 @@ _LEAST = 1 / 256  # of the full size
 
 
 class Pace:
-    """How long to wait before the next try. longest: seconds."""
+    """How long to wait before the next try. longest: seconds, may be changed."""
 
     def __init__(self, longest: float, rng: random.Random | None = None) -> None:
-        self._longest = longest
+        self.longest = longest
         self._rng = rng or random.SystemRandom()
         self._faults = 0
 
@@ -32,15 +32,15 @@ class Pace:
     def after_fault(self, retry_after: float | None) -> float:
         """Seconds to wait now: full jitter up to a doubling limit, after what the server asked for."""
         self._faults += 1
-        ceiling = min(self._longest, _FIRST_WAIT * 2 ** min(self._faults - 1, 30))
-        return min(retry_after or 0.0, self._longest) + self._rng.uniform(0, ceiling)
+        ceiling = min(self.longest, _FIRST_WAIT * 2 ** min(self._faults - 1, 30))
+        return min(retry_after or 0.0, self.longest) + self._rng.uniform(0, ceiling)
 
 
 class BatchSize:
     """How large the next batch may be. records, size: the settings' limits, size in bytes."""
 
     def __init__(self, records: int, size: int) -> None:
-        self._records, self._bytes = records, size
+        self.limit(records, size)
         self._share = 1.0
         self._wish = Wish()
 
@@ -53,6 +53,10 @@ class BatchSize:
     def bytes(self) -> int:
         """Most bytes of records, before compression."""
         return self._within(self._bytes, self._wish.bytes)
+
+    def limit(self, records: int, size: int) -> None:
+        """Let these be the settings' limits from now on."""
+        self._records, self._bytes = records, size
 
     def took(self, seconds: float) -> None:
         """The last batch took so long from the first byte sent to the whole answer."""

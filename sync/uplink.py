@@ -80,6 +80,12 @@ class Uplink:
         self._carried.put((receipt, done))
         return done
 
+    def adopt(self, settings: Settings) -> None:
+        """Pace by `settings` from now on; may be called from another thread."""
+        self._settings = settings
+        self._size.limit(settings.sync.batch_records, settings.sync.batch_bytes)
+        self._pace.longest = settings.sync.backoff_seconds
+
     def waiting(self) -> int:
         """How many records central lacks. Raises: SyncFault(JOURNAL)."""
         try:

@@ -32,7 +32,9 @@ from hw.thermal import open_thermal
 from terminal.attention import Attention
 from terminal.case import Case
 from terminal.central_clock import CentralClock
+from terminal.command_desk import CommandDesk
 from terminal.device_code import DeviceCodes
+from terminal.diagnostics import Diagnosis
 from terminal.gate import Answer, Gate
 from terminal.journal import Journal, JournalError
 from terminal.manual import ManualDesk
@@ -70,7 +72,9 @@ class Terminal:
         self._trust: Trust = trust(settings)
         self._stop = threading.Event()
         self._draw = threading.Event()
-        self._shelf = RosterShelf(settings.roster, settings.state / "roster-trust", self._trust.root)
+        self._shelf = RosterShelf(
+            settings.roster, settings.state / "roster-trust", self._trust.root, settings.device.name
+        )
         self._thermal = open_thermal(settings)
         self._portal = Portal(Relay(settings.relay))
         self._case = Case(settings.inputs)
@@ -80,6 +84,7 @@ class Terminal:
         self._journal: Journal | None = None
         self._journal_error = ""
         self._gate: Gate | None = None
+        self._commands: CommandDesk | None = None
         self._clock = SystemClock(trust=settings.clock.trust)
         self._central_clock = CentralClock(settings, self._clock)
         self._scanner = Scanner()
@@ -176,6 +181,15 @@ class Terminal:
             return
         self._journal, self._journal_error = journal, ""
         self._gate = self._gate_with(journal)
+        self._commands = CommandDesk(
+            device=settings.device.name,
+            place=settings.device.place,
+            shelf=self._shelf,
+            journal=journal,
+            portal=self._portal,
+            clock=self._clock,
+            diagnose=lambda: Diagnosis(settings, lambda: self._state().status()),
+        )
 
     def _raise_floor(self, journal: Journal) -> None:
         """Raises: JournalError."""
@@ -196,6 +210,8 @@ class Terminal:
     def _look(self) -> None:
         """Take up a new roster and receipt, and say what keeps people from being served."""
         self._shelf.refresh()
+        if self._commands:
+            self._commands.look()
         self._central_clock.refresh(self._shelf)
         if self._journal:
             self._raise_floor(self._journal)
@@ -213,6 +229,8 @@ class Terminal:
             now = self._clock.now()  # python-tuf asks the machine's clock, trusted or not
             doubt = "" if now.trusted else f"; the clock says {now.wall:%Y-%m-%d} and is not trusted"
             fault = (refused.reason, f"{refused}{doubt}")
+        if self._commands and self._commands.lockdown:
+            fault = (Reason.LOCKDOWN, fault[1] or "until central releases it")
         if self._journal is None and self._journal_error:
             fault = (Reason.JOURNAL_UNWRITABLE, self._journal_error)
         if self._fault[0] and not fault[0]:

@@ -82,6 +82,12 @@ def examine(path: Path) -> list[Finding]:
     return [first, *(_guarded(check, settings) for check in checks)]
 
 
+def look_around(settings: Settings) -> list[Finding]:
+    """What can be found on a terminal at work: camera and thermal sensor are left to it."""
+    checks = [_pins, _i2c, _serial, _zbar, _font, _clock, _space]
+    return [_guarded(check, settings) for check in checks]
+
+
 def _guarded(check: Callable[[Settings | None], Finding], settings: Settings | None) -> Finding:
     """A check that fails itself is a finding: the doctor is called when things are broken."""
     try:

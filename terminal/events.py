@@ -25,8 +25,9 @@ from hw.clock import Source
 
 SCAN = "campusgate.scan.v1"
 VIOLATION = "campusgate.violation.v1"
+COMMAND = "campusgate.command.v1"
 LOST = "campusgate.lost.v1"
-TYPES = frozenset({SCAN, VIOLATION, LOST})
+TYPES = frozenset({SCAN, VIOLATION, COMMAND, LOST})
 CLOCKS = frozenset({"", *map(str, Source)})
 FIRST_DIGEST = "0" * 64
 

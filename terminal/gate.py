@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from hw.clock import Clock, Moment
 from hw.thermal import Thermal, note
 from terminal.codes import Claimed, Code, CodeRefused, from_compressed, parse, verify
+from terminal.command_desk import locked_down
 from terminal.decision import Decision, Situation, decide, decide_attendant
 from terminal.findings import MarkKind, Violation, mark_key
 from terminal.journal import Entry, Journal, JournalError
@@ -140,9 +141,15 @@ class Gate:
         attendant: Person | None = None,
     ) -> tuple[_Look, Decision]:
         """What is decided on whoever shows the text `shown`, or on the number that an attendant entered."""
+        look = _Look(Situation(self._place, now.wall), None, "")
         try:
             look = self._look(shown, now, attendant)
+            if self._journal_or_none and locked_down(self._journal_or_none):
+                return look, Decision(Verdict.DENY, (Reason.LOCKDOWN,))
             return look, by(look.situation, look.policy) if look.policy else _refusal(look.situation)
+        except JournalError as error:
+            log.error("%s", error)
+            return look, Decision(Verdict.DENY, (Reason.JOURNAL_UNWRITABLE,))
         except Exception:  # whatever it was, the person is answered and the next one served
             log.exception("scan failed")
             fault = Decision(Verdict.DENY, (Reason.TERMINAL_FAULT,))

@@ -58,6 +58,7 @@ class Reason(StrEnum):
     MANUAL_ATTENDANT = "manual.attendant"
     MANUAL_SELF = "manual.self"
     MANUAL_LIMIT = "manual.limit"
+    LOCKDOWN = "gate.lockdown"
     CLOCK_UNTRUSTED = "clock.untrusted"
     ROSTER_MISSING = "roster.missing"
     ROSTER_ALTERED = "roster.altered"
@@ -173,6 +174,12 @@ SENTENCES: dict[Reason, Sentence] = {
     ),
     Reason.MANUAL_NUMBER: Sentence(
         "请输入学号或工号", "Enter the number", "确认键登记，取消键退出", "Enter registers, Esc ends"
+    ),
+    Reason.LOCKDOWN: Sentence(
+        "校方已关闭通道",
+        "Gate closed by the school",
+        "请按校方通知行事",
+        "Please follow the school's instructions",
     ),
     Reason.CLOCK_UNTRUSTED: Sentence("设备时间异常", "Terminal clock is wrong", *_WAIT),
     Reason.ROSTER_MISSING: Sentence("名册未就绪", "Roster not available", *_WAIT),

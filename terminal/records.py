@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import base64
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -22,8 +23,19 @@ from hw.thermal import Reading, degrees
 from terminal.codes import Code, CodeKind
 from terminal.decision import Decision
 from terminal.declaration import Declaration
-from terminal.events import SCAN, VIOLATION, Event, RecordError, canonical, parse_event, rfc3339, source
+from terminal.events import (
+    COMMAND,
+    SCAN,
+    VIOLATION,
+    Event,
+    RecordError,
+    canonical,
+    parse_event,
+    rfc3339,
+    source,
+)
 from terminal.findings import Violation
+from terminal.orders import Command, Outcome
 
 _SUITE = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_128_GCM)
 
@@ -122,7 +134,39 @@ class ViolationRecord:
         }
 
 
-AnyRecord = Record | ViolationRecord
+@dataclass(frozen=True, slots=True)
+class CommandRecord:
+    """What became of one command of central. reason: why it was refused. details: what it found out.
+
+    It is about the terminal, not about a place or a person; central knows which terminal wrote it.
+    """
+
+    type: ClassVar[str] = COMMAND
+    place: ClassVar[str] = ""
+    claimed_subject: ClassVar[str] = ""
+
+    identity: str
+    happened_at: datetime
+    clock_trusted: bool
+    command: Command
+    outcome: Outcome
+    reason: str = ""
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_document(self) -> dict[str, Any]:
+        """The record as the JSON object that is sealed."""
+        return {
+            "record": self.identity,
+            "command": self.command.identity,
+            "do": self.command.do,
+            "outcome": str(self.outcome),
+            "reason": self.reason,
+            "issued_at": rfc3339(self.command.issued_at),
+            "details": dict(self.details),
+        }
+
+
+AnyRecord = Record | ViolationRecord | CommandRecord
 
 
 def _declared(declaration: Declaration) -> dict[str, Any]:

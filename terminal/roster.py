@@ -25,6 +25,7 @@ from tuf.ngclient import FetcherInterface, Updater, UpdaterConfig
 
 from config.files import sync_directory
 from terminal import roster_layout as layout
+from terminal.orders import MAX_ORDERS
 from terminal.person import SUBJECT, Person, find_line
 from terminal.policy import Policy
 from terminal.reasons import Reason
@@ -39,11 +40,11 @@ class Roster:
     """One verified version of the roster.
 
     mirror: the TUF mirror's directory. trust: the terminal's own directory for what it has trusted before.
-    root: bytes of the first root.json, from provisioning.
+    root: bytes of the first root.json, from provisioning. device: whose orders `orders` gives.
     Raises: RosterRefused with the reason.
     """
 
-    def __init__(self, mirror: Path, trust: Path, root: bytes) -> None:
+    def __init__(self, mirror: Path, trust: Path, root: bytes, device: str = "") -> None:
         if not (mirror / "metadata" / "timestamp.json").exists():
             raise RosterRefused(Reason.ROSTER_MISSING, f"{mirror}: nothing downloaded yet; is sync running?")
         self._mirror = mirror
@@ -58,6 +59,7 @@ class Roster:
             bits = self._manifest.bits
             self._index = Index(self._take(client, INDEX, 36 << bits), bits)
             self._recent = RECENT if self._take(client, RECENT, optional=True) else ""
+            self._orders = client.get_targetinfo(layout.orders_target(device)) if device else None
             self._take(client, POLICY)
             self._policy_of = b""
             self._policy: Policy | None = None
@@ -120,6 +122,26 @@ class Roster:
             except ValidationError as error:
                 raise RosterRefused(Reason.POLICY_MISSING, f"{POLICY}: {error}") from error
         return self._policy
+
+    def orders(self) -> bytes:
+        """The document of central's orders for `device`, read and verified now; b"" when there is none.
+
+        It is not needed to let people in, so nothing else suffers when it is refused.
+        Raises: RosterRefused when it is missing, altered or too large.
+        """
+        info = self._orders
+        if info is None:
+            return b""
+        if info.length > MAX_ORDERS:
+            raise RosterRefused(
+                Reason.ROSTER_OVERSIZE, f"{info.path}: {info.length} bytes; {MAX_ORDERS} are allowed"
+            )
+        data = _read_or_refuse(layout.target_file(self._mirror, info), info.length + 1)
+        try:
+            info.verify_length_and_hashes(data)
+        except RepositoryError as error:
+            raise RosterRefused(Reason.ROSTER_ALTERED, f"{info.path}: is not what was signed") from error
+        return data
 
     def _take(self, client: Updater, path: str, limit: int = MAX_SMALL, *, optional: bool = False) -> bytes:
         """Read the target `path`, verify it by TUF's signed digest, and hold it for `_whole`."""

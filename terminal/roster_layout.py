@@ -5,6 +5,7 @@ index.bin. The index has 36 bytes for each shard, in order: its length (32 bits,
 Shard N holds the people whose SHA-256 of their number starts with the bits of N, one line of JSON each.
 The target recent/people.jsonl is listed by the delegated role "recent", which can sign no other path: people
 changed, added or removed since the last full publication. It is asked before the shards and always wins.
+Beside it the role lists a target for each terminal that central has orders for (see orders.py).
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ POLICY = "policy.json"
 INDEX = "index.bin"
 RECENT_ROLE = "recent"
 RECENT = "recent/people.jsonl"
+ORDERS = "recent/device-"
+"""How the names of targets of orders begin; the terminal's name and .json follow."""
 MAX_BITS = 20
 MAX_SMALL = 1_048_576  # bytes of manifest, policy, overlay: read whole at every lookup
 MAX_SHARD = 4_194_304  # bytes
@@ -105,6 +108,11 @@ class Index:
     def has(self, digest: bytes) -> bool:
         """Whether any shard has this digest. Slow; for telling a swapped shard from an altered one."""
         return any(shard.digest == digest for shard in self)
+
+
+def orders_target(device: str) -> str:
+    """The target that holds the orders for the terminal `device`."""
+    return f"{ORDERS}{device}.json"
 
 
 def shard_number(subject: str, bits: int) -> int:

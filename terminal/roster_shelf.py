@@ -18,10 +18,13 @@ RETRY_AFTER = 10.0  # seconds; a refusal may be of the moment: a full disk, a cl
 
 
 class RosterShelf:
-    """Opens rosters as they come; `refused` says why the newest on disk is not the one in use."""
+    """Opens rosters as they come; `refused` says why the newest on disk is not the one in use.
 
-    def __init__(self, mirror: Path, trust: Path, root: bytes) -> None:
-        self._mirror, self._trust, self._root = mirror, trust, root
+    device: as in `Roster`.
+    """
+
+    def __init__(self, mirror: Path, trust: Path, root: bytes, device: str = "") -> None:
+        self._mirror, self._trust, self._root, self._device = mirror, trust, root, device
         self._roster: Roster | None = None
         self._stamp: tuple[int, int] | None = None
         self._retry_at = 0.0
@@ -39,7 +42,7 @@ class RosterShelf:
             return
         self._stamp, self._retry_at = stamp, now + RETRY_AFTER
         try:
-            self._roster = Roster(self._mirror, self._trust, self._root)
+            self._roster = Roster(self._mirror, self._trust, self._root, self._device)
             self.refused = None
             log.info("roster version %d: %d people", self._roster.version, self._roster.people)
         except RosterRefused as refused:

@@ -9,6 +9,7 @@ import click
 
 from sync.central.keys_cli import KEY_COMMANDS
 from sync.central.options import site_option
+from sync.central.orders_cli import ORDER_COMMANDS
 from sync.central.people_cli import opened
 from sync.central.records_import_cli import import_command
 
@@ -26,7 +27,7 @@ def central() -> None:
     """
 
 
-for _command in KEY_COMMANDS:
+for _command in (*KEY_COMMANDS, *ORDER_COMMANDS):
     central.add_command(_command)
 central.add_command(import_command)
 

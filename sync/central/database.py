@@ -134,6 +134,23 @@ clock_anchor = sa.Table(
     sa.Column("time", sa.String(32), nullable=False),
     sa.Column("uptime", sa.BigInteger, nullable=False),  # milliseconds
 )
+command = sa.Table(
+    "command",
+    schema,
+    sa.Column("number", sa.Integer, primary_key=True),  # in the order in which they were issued
+    sa.Column("identity", sa.String(36), nullable=False, unique=True),
+    sa.Column("device", sa.String(63), sa.ForeignKey("device.name"), nullable=False, index=True),
+    sa.Column("do", sa.String(32), nullable=False),
+    sa.Column("issued_at", sa.BigInteger, nullable=False),  # Unix seconds, both
+    sa.Column("expires_at", sa.BigInteger, nullable=False, index=True),
+)
+device_setting = sa.Table(
+    "device_setting",
+    schema,
+    sa.Column("device", sa.String(63), sa.ForeignKey("device.name"), primary_key=True),
+    sa.Column("key", sa.String(64), primary_key=True),  # such as sync.batch_records
+    sa.Column("value", sa.Text, nullable=False),  # JSON
+)
 meta = sa.Table(
     "meta",
     schema,

@@ -5,8 +5,9 @@ timestamp.json, the only file that is ever replaced. Killed at any moment, the v
 the next publication finds what was left and goes on.
 
 `publish` signs everything anew where it has changed; `publish_recent` only the overlay of recent changes,
-which the next `publish` folds in. Every publication, even of nothing new, signs the hour: terminals tell by
-it that they are not being kept in the past.
+which the next `publish` folds in. Orders for terminals lie beside that overlay and outlast both. Every
+publication, even of nothing new, signs the hour: terminals tell by it that they are not being kept in the
+past.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -44,10 +45,23 @@ from sync.central.roles import RECENT_ROLE, TOP_ROLES, PublishError, RoleKeys
 from terminal.codes import compressed
 from terminal.person import SUBJECT, Person
 from terminal.policy import Policy
-from terminal.roster_layout import INDEX, MANIFEST, MAX_SMALL, POLICY, PUBLISHED_AT, RECENT, Index, gone_line
+from terminal.roster_layout import (
+    INDEX,
+    MANIFEST,
+    MAX_SMALL,
+    ORDERS,
+    POLICY,
+    PUBLISHED_AT,
+    RECENT,
+    Index,
+    gone_line,
+    orders_target,
+)
 from terminal.roster_layout import target_file as file_of
 
 _EXPIRES = {"root": 365, "targets": 90, "snapshot": 30, "timestamp": 30, "recent": 30}  # days
+Orders = Callable[[], Mapping[str, bytes]]
+"""The documents of orders by terminal; read under the lock, like people, so that none is missed."""
 _DIRECTORIES = ("metadata", "targets/people", "targets/recent")
 
 
@@ -98,10 +112,12 @@ class Repository:
         policy: Policy,
         issuers: Sequence[EllipticCurvePublicKey],
         statement_keys: Sequence[Ed25519PublicKey] = (),
+        orders: Orders | None = None,
     ) -> int:
         """Publish everything, fold the recent changes in, sweep; the version. Raises: OSError, KeyFileError.
 
         `people` is read under the lock: as an iterator it cannot miss a change published meanwhile.
+        orders: for all terminals that there are any for; None leaves them as they are.
         """
         with self._locked():
             before = self._current()
@@ -121,15 +137,22 @@ class Repository:
             ):
                 targets.targets[path] = shards.write_target(self.directory, path, data)
             recent = Targets(version=1, expires=_expiry(RECENT_ROLE))
+            recent.targets |= self._orders(before, orders)
             version = self._commit(before, targets, recent)
             if current := self._current():
                 shards.sweep(self.directory, self._files(current), shards.GRACE)
             return version
 
-    def publish_recent(self, changed: Iterable[Person] = (), removed: Iterable[str] = ()) -> int:
+    def publish_recent(
+        self,
+        changed: Iterable[Person] = (),
+        removed: Iterable[str] = (),
+        orders: Orders | None = None,
+    ) -> int:
         """Publish changes on top of the last full publication and of earlier such changes; the version.
 
-        Costs a terminal a few kilobytes. Raises: PublishError when it cannot be; OSError, KeyFileError.
+        orders: as in `publish`. Costs a terminal a few kilobytes.
+        Raises: PublishError when it cannot be; OSError, KeyFileError.
         """
         with self._locked():
             before = self._current()
@@ -150,7 +173,15 @@ class Repository:
             recent = Targets(version=1, expires=_expiry(RECENT_ROLE))
             if data:
                 recent.targets[RECENT] = shards.write_target(self.directory, RECENT, data)
+            recent.targets |= self._orders(before, orders)
             return self._commit(before, None, recent)
+
+    def has_orders(self, documents: Mapping[str, bytes]) -> bool:
+        """Whether exactly these documents of orders are published. Raises: OSError."""
+        current = self._current()
+        published = _orders_of(current.recent) if current else {}
+        wanted = {path: TargetFile.from_data(path, data, ["sha256"]) for path, data in _by_path(documents)}
+        return published == wanted
 
     def renew_recent_key(self) -> None:
         """Make a new key for recent changes and forget the old; the next `publish` makes it the one."""
@@ -190,6 +221,11 @@ class Repository:
         info = version.recent.targets.get(RECENT)
         lines = file_of(self.directory, info).read_bytes().splitlines() if info else []
         return {json.loads(line)["sub"]: line for line in lines}
+
+    def _orders(self, before: _Version | None, orders: Orders | None) -> dict[str, TargetFile]:
+        if orders is None:
+            return _orders_of(before.recent) if before else {}
+        return {path: shards.write_target(self.directory, path, data) for path, data in _by_path(orders())}
 
     def _files(self, version: _Version, people: bool = True) -> set[Path]:
         """Every file of `version`, metadata too. people: shards too."""
@@ -268,6 +304,14 @@ class Repository:
             yield
         finally:
             os.close(descriptor)
+
+
+def _by_path(documents: Mapping[str, bytes]) -> Iterator[tuple[str, bytes]]:
+    return ((orders_target(device), data) for device, data in documents.items())
+
+
+def _orders_of(recent: Targets) -> dict[str, TargetFile]:
+    return {path: info for path, info in recent.targets.items() if path.startswith(ORDERS)}
 
 
 def _expiry(role: str) -> datetime:

@@ -16,8 +16,9 @@ from config.errors import CampusgateError
 from config.files import write_atomic
 from sync.carried import SUFFIX
 from sync.central.devices import DeviceStatus
+from sync.central.ingest import Gap
 from sync.central.site import Site
-from sync.central.store import Gap, Store
+from sync.central.store import Store
 from sync.frames import FrameError, FrameReader, Torn
 from terminal.receipt import Receipt
 from terminal.statement import Statement, StatementKind

@@ -135,25 +135,26 @@ class Site:
         people = (_current(one, policy) for one in store.people())
         self.statements.create()  # a central of an earlier version has none yet
         statement_keys = [self.statements.public_key()]
-        version = self.repository.publish(people, policy, self.issuers.published(), statement_keys)
+        issuers = self.issuers.published()
+        version = self.repository.publish(people, policy, issuers, statement_keys, store.orders.documents)
         store.roster.published(number)
         store.set_note(_PUBLISHED, self._fingerprint())
         store.set_note(_HOUR, f"{datetime.now(UTC):%Y-%m-%dT%H}")
         return version
 
     def publish_changes(self, store: Store) -> int | None:
-        """Publish if people, policy or issuers changed, or an hour has passed; the version, or None.
+        """Publish if people, policy, issuers or orders changed, or an hour has passed; the version, or None.
 
         A few changed people travel alone; anything else is published in full, and so is every day's first.
         Every hour without news is signed too: terminals tell by it that they are not kept in the past.
         A policy that is wrong is not published, but whoever is suspended or isolated meanwhile travels all
-        the same. Raises: as `publish`.
+        the same, and so do orders. Raises: as `publish`.
         """
         try:
             return self._publish_changes(store)
         except SettingsError:
             number, subjects = store.roster.unpublished()
-            if 0 < len(subjects) <= _FEW:
+            if len(subjects) <= _FEW and (subjects or not self._orders_published(store)):
                 with contextlib.suppress(PublishError):
                     self._send_recent(store, number, subjects, None)
             raise
@@ -163,7 +164,7 @@ class Site:
         if store.note(_PUBLISHED) != self._fingerprint() or len(subjects) > _FEW:
             return self.publish(store)
         hour = f"{datetime.now(UTC):%Y-%m-%dT%H}"
-        if not subjects and store.note(_HOUR) == hour:
+        if not subjects and store.note(_HOUR) == hour and self._orders_published(store):
             return None
         try:
             version = self._send_recent(store, number, subjects, self.policy())
@@ -172,11 +173,25 @@ class Site:
         store.set_note(_HOUR, hour)
         return version
 
+    def publish_orders(self, store: Store) -> int:
+        """Publish commands and device settings at once, and nothing else if that can be; the version.
+
+        Raises: as `publish`.
+        """
+        try:
+            return self.repository.publish_recent(orders=store.orders.documents)
+        except PublishError:
+            return self.publish(store)  # nothing is published yet, or the key for recent changes is new
+
+    def _orders_published(self, store: Store) -> bool:
+        return self.repository.has_orders(store.orders.documents())
+
     def _send_recent(self, store: Store, number: int, subjects: list[str], policy: Policy | None) -> int:
         known = {subject: store.person(subject) for subject in subjects}
         version = self.repository.publish_recent(
             [_current(person, policy) for person in known.values() if person],
             [subject for subject, person in known.items() if person is None],
+            store.orders.documents,
         )
         store.roster.published(number)
         return version

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sync.central.claims import Claims
 from sync.central.clock_anchors import corrections
 from sync.central.database import Database, alarm, device, read_meta, record, settled, span, write_meta
+from sync.central.device_orders import DeviceOrders
 from sync.central.devices import Devices
 from sync.central.ingest import Lane
 from sync.central.intake import Taken, ingest
@@ -46,7 +47,7 @@ class StoredAlarm:
 class Store:
     """Central's database at the SQLAlchemy `url`, made or brought up to date when it is not.
 
-    devices, roster, claims: the same database's terminals, people and claim codes.
+    devices, roster, claims, orders: the same database's terminals, people, claim codes, commands.
     Raises: SettingsError when a newer campusgate made it, or PostgreSQL's driver is missing; DatabaseDown.
     """
 
@@ -55,6 +56,7 @@ class Store:
         self.devices = Devices(self._database)
         self.roster = People(self._database)
         self.claims = Claims(self._database)
+        self.orders = DeviceOrders(self._database)
 
     def close(self) -> None:
         """Let all connections go."""

@@ -164,7 +164,8 @@ NOT_DECIDED = {
     # of the terminal's own state, or shown where nobody is decided on
     Reason.ROSTER_MISSING, Reason.ROSTER_ALTERED, Reason.ROSTER_ROLLED_BACK, Reason.ROSTER_SWAPPED,
     Reason.ROSTER_OVERSIZE, Reason.ROSTER_WRONG_KEYS, Reason.JOURNAL_UNWRITABLE, Reason.CAMERA_UNAVAILABLE,
-    Reason.TERMINAL_FAULT, Reason.READY, Reason.ONE_AT_A_TIME, Reason.MANUAL_READY, Reason.MANUAL_NUMBER,
+    Reason.LOCKDOWN, Reason.TERMINAL_FAULT, Reason.READY, Reason.ONE_AT_A_TIME, Reason.MANUAL_READY,
+    Reason.MANUAL_NUMBER,
 }  # fmt: skip
 
 

@@ -10,8 +10,8 @@ down_revision = "0003"
 
 
 def upgrade() -> None:
-    """Add the tables `span` and `clock_anchor`, the column `device.chained`, an index over alarms; ids of 64
-    bits; look no device up for each record."""
+    """Add the tables `span`, `clock_anchor`, `command` and `device_setting`, the column `device.chained`, an
+    index over alarms; ids of 64 bits; look no device up for each record."""
     op.create_table(
         "span",
         sa.Column("device", sa.String(63), sa.ForeignKey("device.name"), primary_key=True),
@@ -30,6 +30,23 @@ def upgrade() -> None:
         sa.Column("sequence", sa.BigInteger, nullable=False),
         sa.Column("time", sa.String(32), nullable=False),
         sa.Column("uptime", sa.BigInteger, nullable=False),
+    )
+    op.create_table(
+        "command",
+        sa.Column("number", sa.Integer, primary_key=True),
+        sa.Column("identity", sa.String(36), nullable=False, unique=True),
+        sa.Column("device", sa.String(63), sa.ForeignKey("device.name"), nullable=False),
+        sa.Column("do", sa.String(32), nullable=False),
+        sa.Column("issued_at", sa.BigInteger, nullable=False),
+        sa.Column("expires_at", sa.BigInteger, nullable=False),
+    )
+    for column in ("device", "expires_at"):
+        op.create_index(f"ix_command_{column}", "command", [column])
+    op.create_table(
+        "device_setting",
+        sa.Column("device", sa.String(63), sa.ForeignKey("device.name"), primary_key=True),
+        sa.Column("key", sa.String(64), primary_key=True),
+        sa.Column("value", sa.Text, nullable=False),
     )
     op.add_column("device", sa.Column("chained", sa.String(64), nullable=True))
     op.create_index("alarm_device_sequence", "alarm", ["device", "sequence"])
