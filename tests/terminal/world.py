@@ -206,7 +206,7 @@ class Rig:
         self.clock, self.thermal = SetClock(), SetThermal()
         self.factory = MockFactory()
         self.portal = Portal(relay_on(self.factory))
-        self.shelf = RosterShelf(town.mirror, directory / "trust", town.root)
+        self.shelf = RosterShelf(town.mirror, directory / "trust", town.root, DEVICE)
         self.shelf.refresh()
         self.start()
 
