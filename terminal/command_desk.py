@@ -52,7 +52,6 @@ class CommandDesk:
         self._shelf, self._journal, self._portal, self._clock = shelf, journal, portal, clock
         self._diagnose = diagnose
         self._diagnosis: tuple[str, Diagnosing] | None = None  # of the command with that id
-        self.settings: Mapping[str, object] = {}  # that central wants, unchecked
         self.lockdown = False  # as of the last look
         self.refused = ""  # why orders are not carried out, until they are
 
@@ -75,7 +74,6 @@ class CommandDesk:
     def _carry_out(self, roster: Roster, now: Moment) -> None:
         data = roster.orders()
         orders = parse_orders(data, self._device) if data else Orders()
-        self.settings = orders.settings
         if not orders.commands and not orders.malformed:
             return
         known = self._journal.recall(*OWN)

@@ -152,8 +152,7 @@ class Gate:
             return look, Decision(Verdict.DENY, (Reason.JOURNAL_UNWRITABLE,))
         except Exception:  # whatever it was, the person is answered and the next one served
             log.exception("scan failed")
-            fault = Decision(Verdict.DENY, (Reason.TERMINAL_FAULT,))
-            return _Look(Situation(self._place, now.wall), None, ""), fault
+            return look, Decision(Verdict.DENY, (Reason.TERMINAL_FAULT,))
 
     def _look(self, shown: str, now: Moment, attendant: Person | None) -> _Look:
         """All the decision needs to know about whoever it is."""

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from gpiozero.pins.mock import MockFactory
 
+from config.errors import SettingsError
 from config.keys import public_pem
 from config.settings import Settings
 from hw.clock import SystemClock
@@ -161,6 +162,10 @@ def test_a_policy_that_is_being_edited_keeps_no_command_back(campus: Campus) -> 
     (campus.site.directory / "policy.toml").write_text("pulse_seconds = ", "utf-8")
     good(campus.site, "central", "command", DEVICE, "lockdown")
     with opened(campus.site) as store:
+        assert campus.site.repository.has_orders(store.orders.documents())
+        store.orders.issue(DEVICE, Do.RELEASE, 60)
+        with pytest.raises(SettingsError):
+            campus.site.publish_changes(store)
         assert campus.site.repository.has_orders(store.orders.documents())
 
 
