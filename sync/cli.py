@@ -41,13 +41,21 @@ def run(path: Path) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     from sync.daemon import Daemon
 
-    daemon = Daemon(settings)
+    daemon: Daemon | None = None
+    told = False
 
     def stop(_number: int, _frame: FrameType | None) -> None:
-        daemon.stop()
+        nonlocal told
+        told = True
+        if daemon:
+            daemon.stop()
 
+    # Before there is a daemon: it answers on its socket while it is still being made.
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
+    daemon = Daemon(settings)
+    if told:
+        daemon.stop()
     daemon.run()
 
 

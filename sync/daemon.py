@@ -8,6 +8,7 @@ chance, so that ten thousand terminals do not come in step. What central changes
 from __future__ import annotations
 
 import logging
+import random
 import threading
 import time
 from collections.abc import Callable, Mapping

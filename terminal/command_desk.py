@@ -85,7 +85,9 @@ class CommandDesk:
             opens = done and command.do == Do.UNLOCK
             seconds = self._pulse(roster) if opens else 0.0  # now: only what can be done is recorded as done
             identity = str(uuid.uuid4())
-            record = CommandRecord(identity, now.wall, now.trusted, command, outcome, reason, details or {})
+            record = CommandRecord(
+                identity, now.wall, now.trusted, command, outcome, reason, details or {}, now.basis
+            )
             entry = self._journal.append(record, memos=memos(command, outcome, orders, known, now.wall))
             log.info("command %s: %s: %s", command.identity, command.do, outcome)
             if opens:

@@ -152,6 +152,7 @@ class CommandRecord:
     outcome: Outcome
     reason: str = ""
     details: Mapping[str, Any] = field(default_factory=dict)
+    basis: Basis = GIVEN
 
     def to_document(self) -> dict[str, Any]:
         """The record as the JSON object that is sealed."""
