@@ -37,6 +37,22 @@ bench-roster: setup ## the roster at 10,000 to 1,000,000 people beside a signed 
 bench-decide: setup ## one decision with the sample campus beside one ES256 verification; JSON in bench-out/
 	$(bin)/python -m tests.bench.decide $(ARGS)
 
+.PHONY: bench-journal
+bench-journal: setup ## durable appends beside write + fdatasync, persist-queue, litequeue; JSON in bench-out/
+	$(bin)/python -m tests.bench.journal $(ARGS)
+
+.PHONY: bench-sync
+bench-sync: setup ## 1,000,000 records from a journal to central beside one POST a record; JSON in bench-out/
+	$(bin)/python -m tests.bench.drain $(ARGS)
+
+.PHONY: bench-ingest
+bench-ingest: setup ## central's ingest on SQLite and PostgreSQL beside raw COPY; JSON in bench-out/
+	$(bin)/python -m tests.bench.ingest $(ARGS)
+
+.PHONY: bench-herd
+bench-herd: setup ## 10,000 terminals that return after an outage, in virtual time; JSON in bench-out/
+	$(bin)/python -m tests.bench.herd $(ARGS)
+
 .PHONY: fuzz-scan
 fuzz-scan: setup ## ten minutes of made-up frames and payloads against the scanner; ARGS='--seconds 60'
 	$(bin)/python -m tests.terminal.fuzz_scanner $(ARGS)
