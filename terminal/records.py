@@ -8,12 +8,12 @@ sealed record cannot be passed off as another.
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, ClassVar
 
+import orjson
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
@@ -30,7 +30,6 @@ from terminal.events import (
     Event,
     RecordError,
     canonical,
-    parse_event,
     rfc3339,
     source,
 )
@@ -195,20 +194,35 @@ def _thermal(reading: Reading) -> dict[str, Any]:
 
 def seal(record: AnyRecord, *, device: str, sequence: int, previous: str, key: X25519PublicKey) -> Event:
     """`record` as the event numbered `sequence` of `device`, sealed to central's `key`."""
-    plain = json.dumps(record.to_document(), ensure_ascii=False, separators=(",", ":")).encode()
-    sealed = _SUITE.encrypt(plain, key, info=_info(device, sequence))
+    sealed = _SUITE.encrypt(orjson.dumps(record.to_document()), key, info=_info(device, sequence))
+    at = record.happened_at.astimezone(UTC)
     document = {
         "specversion": "1.0",
         "id": str(sequence),
         "source": source(device),
         "type": record.type,
-        "time": rfc3339(record.happened_at),
+        "time": rfc3339(at),
         "datacontenttype": "application/json",
         "clocktrusted": record.clock_trusted,
         "previous": previous,
         "data_base64": base64.b64encode(sealed).decode("ascii"),
     }
-    return parse_event(canonical(document | _how_known(record)))
+    # Not read back by parse_event: after a wait for the disk, when caches are cold, that costs 0.03 ms.
+    known = _how_known(record)
+    return Event(
+        type=record.type,
+        device=device,
+        sequence=sequence,
+        previous=previous,
+        time=at.replace(microsecond=at.microsecond // 1000 * 1000),
+        clock_trusted=record.clock_trusted,
+        sealed=sealed,
+        text=canonical(document | known),
+        first=sequence,
+        clock=known["clock"],
+        boot=known.get("boot", ""),
+        uptime=int(known["uptime"]) if "uptime" in known else None,
+    )
 
 
 def _how_known(record: AnyRecord) -> dict[str, str]:
@@ -221,7 +235,7 @@ def _how_known(record: AnyRecord) -> dict[str, str]:
 def unseal(event: Event, key: X25519PrivateKey) -> dict[str, Any]:
     """The record inside `event`, with central's private `key`. Raises: RecordError when it does not open."""
     try:
-        document: dict[str, Any] = json.loads(
+        document: dict[str, Any] = orjson.loads(
             _SUITE.decrypt(event.sealed, key, info=_info(event.device, event.sequence))
         )
     except (InvalidTag, ValueError, RecursionError) as error:

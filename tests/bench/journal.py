@@ -158,7 +158,9 @@ def main(rounds: int, appends: int, directory: Path, out: Path) -> None:
         + [f"{one[part] * 1e3:.3f}" for part in ("p50", "p99", "max")]
         for name, one in result["results"].items()
     ]
-    title = f"{result['appends']:,} durable appends of {result['event_bytes']} bytes on {result['file_system']}"
+    title = (
+        f"{result['appends']:,} durable appends of {result['event_bytes']} bytes on {result['file_system']}"
+    )
     show(title, ["", "a second", f"of {BARE}", "p50, ms", "p99, ms", "max, ms"], rows)
     click.echo(f"sealing alone: {result['seal_alone'] * 1e3:.3f} ms")
     ratio = result["results"]["journal"]["ratio"]
