@@ -16,42 +16,24 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import click
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from hw.thermal import Reading, ThermalState
-from terminal.codes import Code, CodeKind
-from terminal.decision import Decision
 from terminal.events import FIRST_DIGEST
 from terminal.journal import Journal
 from terminal.memory import memos
-from terminal.reasons import Reason, Verdict
 from terminal.records import Record, seal
+from tests.bench.backlog import ADMITTED, record_key, scan
 from tests.bench.journal_peers import PEERS
 from tests.bench.report import quantile, save, show
 
 AIM = 0.7  # of the bare write + fdatasync
 DEVICE = "bench-1"
-FIRST_SCAN = datetime(2026, 11, 3, 7, 30, tzinfo=UTC)
 BARE = "write + fdatasync"
-_KEY = X25519PrivateKey.generate().public_key()
-_OK = Decision(Verdict.ALLOW, (Reason.OK,))
+_KEY = record_key()
 _IN_MEMORY = ("tmpfs", "ramfs")
-
-
-def scan(number: int, rng: random.Random) -> Record:
-    """The record of one admitted person: a personal code and a temperature."""
-    at = FIRST_SCAN + timedelta(seconds=number)
-    subject, digest = f"S{rng.randrange(30_000):08d}", rng.randbytes(32).hex()
-    code = Code(CodeKind.PERSONAL, subject, digest, issued_at=int(at.timestamp()) - rng.randrange(50))
-    reading = Reading(ThermalState.OK, round(rng.gauss(364, 4)), seconds=rng.uniform(0.5, 2.0))
-    return Record(
-        f"{DEVICE}-{number}", at, True, "north-gate", _OK, claimed_subject=subject, code=code, reading=reading
-    )
 
 
 def file_system(directory: Path) -> str:
@@ -71,7 +53,7 @@ def candidates(directory: Path) -> dict[str, Callable[[Record, str], object]]:
 
     def remembered(record: Record, _text: str) -> object:
         assert record.code is not None
-        return remembering.append(record, memos=list(memos(_OK, record.code, record.happened_at)))
+        return remembering.append(record, memos=list(memos(ADMITTED, record.code, record.happened_at)))
 
     made: dict[str, Callable[[Record, str], object]] = {
         "journal": lambda record, _text: plain.append(record),
@@ -158,9 +140,7 @@ def main(rounds: int, appends: int, directory: Path, out: Path) -> None:
         + [f"{one[part] * 1e3:.3f}" for part in ("p50", "p99", "max")]
         for name, one in result["results"].items()
     ]
-    title = (
-        f"{result['appends']:,} durable appends of {result['event_bytes']} bytes on {result['file_system']}"
-    )
+    title = f"{rounds * appends:,} durable appends of {result['event_bytes']} bytes, {result['file_system']}"
     show(title, ["", "a second", f"of {BARE}", "p50, ms", "p99, ms", "max, ms"], rows)
     click.echo(f"sealing alone: {result['seal_alone'] * 1e3:.3f} ms")
     ratio = result["results"]["journal"]["ratio"]

@@ -1,4 +1,4 @@
-"""What else keeps a text until it is sent: a plain file, a plain table, and two libraries of queues in SQLite.
+"""What else keeps a text until it is sent: a plain file, a plain table, two libraries of queues in SQLite.
 
 All are as durable as the journal: each `append` returns after fdatasync or after a commit with
 synchronous=FULL. That level is set on the connection that the library itself writes with, and read back. No
