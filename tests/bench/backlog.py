@@ -40,15 +40,9 @@ def scan(number: int, rng: random.Random) -> Record:
     subject, digest = f"S{rng.randrange(30_000):08d}", rng.randbytes(32).hex()
     code = Code(CodeKind.PERSONAL, subject, digest, issued_at=int(at.timestamp()) - rng.randrange(50))
     reading = Reading(ThermalState.OK, round(rng.gauss(364, 4)), seconds=rng.uniform(0.5, 2.0))
+    identity = f"scan-{number}"
     return Record(
-        f"scan-{number}",
-        at,
-        True,
-        "north-gate",
-        ADMITTED,
-        claimed_subject=subject,
-        code=code,
-        reading=reading,
+        identity, at, True, "north-gate", ADMITTED, claimed_subject=subject, code=code, reading=reading
     )
 
 

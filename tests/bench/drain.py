@@ -1,16 +1,18 @@
-"""make bench-sync: how fast a backlog of 1,000,000 records comes from a journal to central, and in what memory.
+"""make bench-sync: how fast a backlog of 1,000,000 records comes to central, and in what memory.
 
-A real journal, the real uplink in a process of its own, real HTTP over loopback and a real central (SQLite) in
-another process. In turns with it, in the same run: a loop that posts one record a request (see sync_peers.py),
-the journal's reading alone, and batches of the same bytes posted to a server that only reads them: the bound
-that reading and HTTP set. A turn of the uplink is a tenth of the backlog, a turn of the others a sample of the
-same records; a ratio is the median over the turns. Memory is what the uplink's process holds after each turn.
+A real journal, the real uplink in a process of its own, real HTTP over loopback and a real central (SQLite)
+in another process. In turns with it, in the same run: a loop that posts one record a request (see
+sync_peers.py), the journal's reading alone, and batches of the same bytes posted to a server that only reads
+them: the bound that reading and HTTP set. A turn of the uplink is a tenth of the backlog, a turn of the
+others a sample of the same records; a ratio is the median over the turns. Memory is what the uplink's process
+holds after each turn.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import shutil
 import statistics
@@ -42,12 +44,11 @@ _TICK = os.sysconf("SC_CLK_TCK")
 @contextlib.contextmanager
 def process(arguments: list[str], **options: Any) -> Iterator[subprocess.Popen[str]]:
     """Another Python with `arguments`, ended at the end."""
-    running = subprocess.Popen([sys.executable, *arguments], text=True, **options)
-    try:
-        yield running
-    finally:
-        running.terminate()
-        running.wait(20)
+    with subprocess.Popen([sys.executable, *arguments], text=True, **options) as running:
+        try:
+            yield running
+        finally:
+            running.terminate()
 
 
 def cpu_seconds(pid: int) -> float:
@@ -95,12 +96,13 @@ def measure(records: int, turns: int, sample: int, directory: Path, cache: Path)
         loop = CheckInLoop(directory / "queue.db", peer)
         stack.callback(loop.close)
         http = start(requests.Session())
-        assert uplink.stdin is not None and uplink.stdout is not None
-        steps = [records * (turn + 1) // turns - records * turn // turns for turn in range(turns)]
-        with click.progressbar(steps, label=f"draining {records:,} records") as bar:
+        assert uplink.stdin is not None
+        assert uplink.stdout is not None
+        with click.progressbar(length=records, label=f"draining {records:,} records") as bar:
             before = 0
-            for wanted in bar:
+            while before < records:
                 one: dict[str, float] = {}
+                wanted = min(math.ceil(records / turns), records - before)
                 few = min(sample, wanted)
                 bulk = min(sample * 10, wanted)
                 begun = time.perf_counter()
@@ -115,7 +117,7 @@ def measure(records: int, turns: int, sample: int, directory: Path, cache: Path)
                 loop.drain()
                 one["loop"] = few / (time.perf_counter() - begun)
                 served = cpu_seconds(serving.pid)
-                uplink.stdin.write(f"{wanted}\n")
+                uplink.stdin.write(f"{before + wanted}\n")
                 uplink.stdin.flush()
                 said = json.loads(uplink.stdout.readline())
                 done = said["through"] - before
@@ -125,6 +127,7 @@ def measure(records: int, turns: int, sample: int, directory: Path, cache: Path)
                 one["records_a_request"] = done / said["requests"]
                 one["resident"] = said["resident"]
                 before = int(said["through"])
+                bar.update(int(done))
                 taken.append(one)
         arrived = counts(central)
     if arrived != {"record": records, "alarm": 0}:
@@ -191,10 +194,7 @@ def main(records: int, turns: int, sample: int, out: Path) -> None:
         ["central's CPU, microseconds a record", f"{medians['central_cpu'] * 1e6:.0f}"],
         ["records a request", f"{medians['records_a_request']:.0f}"],
         *([f"share of the time: {name}", f"{share:.2f}"] for name, share in result["shares"].items()),
-        *(
-            [f"memory of the uplink's process, {when}, MB", f"{at / 1e6:.1f}"]
-            for when, at in resident.items()
-        ),
+        *([f"memory of the uplink, {when}, MB", f"{at / 1e6:.1f}"] for when, at in resident.items()),
     ]
     show("what that takes", ["", ""], costs)
     times = result["times_the_loop"]

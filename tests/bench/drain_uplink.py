@@ -1,7 +1,7 @@
 """The sync daemon's uplink in a process of its own, so that its memory and its CPU time are its alone.
 
-Run by tests.bench.drain: python -m tests.bench.drain_uplink SETTINGS URL. Each line on its standard input is a
-number of records to bring to central; each line of its answer says what that took.
+Run by tests.bench.drain: python -m tests.bench.drain_uplink SETTINGS URL. Each line on its standard input is
+the number of a record up to which to go; each line of its answer says what that took.
 """
 
 from __future__ import annotations
@@ -21,9 +21,8 @@ def main() -> None:
     settings = load_settings(Path(sys.argv[1]))
     with uplink_to(at(settings, sys.argv[2], timeout=30)) as uplink:
         for line in sys.stdin:
-            goal = uplink.receipt.through + int(line)
             begun, cpu, steps = time.perf_counter(), time.process_time(), 0
-            while uplink.receipt.through < goal and uplink.step():
+            while uplink.receipt.through < int(line) and uplink.step():
                 steps += 1
             answer = {
                 "seconds": time.perf_counter() - begun,

@@ -1,9 +1,9 @@
 """What bench-sync measures the uplink beside: a loop that posts one record a request, and a server for it.
 
 The loop does as offline check-in programs do: a table of what waits in SQLite, its oldest row posted over a
-connection that is kept open, and removed when the server has it. Nothing is signed, chained or checked, in its
-favour; its server stores one row durably and answers. The same server has a sink that reads a body and stores
-nothing: what HTTP itself costs.
+connection that is kept open, and removed when the server has it. Nothing is signed, chained or checked, in
+its favour; its server stores one row durably and answers. The same server has a sink that reads a body and
+stores nothing: what HTTP itself costs.
 
 Run by tests.bench.drain: python -m tests.bench.sync_peers DATABASE PORT
 """
