@@ -133,6 +133,7 @@ def parse_event(data: str | Mapping[str, Any]) -> Event:
         clock = document.get("clock", "")
         if clock not in CLOCKS:
             raise RecordError(f"clock must be one of {', '.join(Source)}")
+        text = canonical(document)  # refuses half a character, for which no digest is defined
         return Event(
             type=document["type"],
             device=name,
@@ -141,7 +142,7 @@ def parse_event(data: str | Mapping[str, Any]) -> Event:
             time=time.astimezone(UTC),
             clock_trusted=document["clocktrusted"],
             sealed=b"" if is_lost else base64.b64decode(document["data_base64"], validate=True),
-            text=canonical(document),
+            text=text,
             first=first,
             resumes=resumes,
             clock=str(clock),
