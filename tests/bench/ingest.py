@@ -51,6 +51,7 @@ _NOWHERE = "http://127.0.0.1"
 class Batch:
     """One signed request, and its rows as COPY reads them."""
 
+    device: str
     request: requests.PreparedRequest
     body: bytes
     lines: bytes
@@ -96,7 +97,8 @@ class Fleet:
         sign_batch(prepared, device=device, key=self._keys[device], body=body)
         now = "2026-11-03T07:30:00.000+00:00"
         rows = ((device, str(e.sequence), e.digest, e.text.replace("\\", "\\\\"), now) for e in events)
-        return Batch(prepared, body, "".join("\t".join(row) + "\n" for row in rows).encode(), len(events))
+        lines = "".join("\t".join(row) + "\n" for row in rows).encode()
+        return Batch(device, prepared, body, lines, len(events))
 
 
 def _parts(events: list[Event], size: int) -> Iterator[list[Event]]:
@@ -105,8 +107,8 @@ def _parts(events: list[Event], size: int) -> Iterator[list[Event]]:
 
 def take(store: Store, batch: Batch) -> None:
     """What central does with a batch, without HTTP around it."""
-    device, _ = signer(store, batch.message, batch.body)
-    store.ingest(device, [parse_event(one) for one in orjson.loads(batch.body)])
+    signer(store, batch.message, batch.body)
+    store.ingest(batch.device, [parse_event(one) for one in orjson.loads(batch.body)])
 
 
 def post(http: requests.Session, url: str, batches: Sequence[Batch]) -> None:
