@@ -106,8 +106,8 @@ class Daemon:
                 continue
             pace.after_success()
             held_up = self._uplink.trouble if name == "uplink" else ""
-            if self._faults[name] and not held_up:
-                self._say(name, "")
+            if self._faults[name] != held_up:
+                self._say(name, held_up)
                 for wake in self._wake.values():
                     wake.set()  # central is back: the other link need not wait out its backoff
             if not done:

@@ -26,7 +26,7 @@ from sync.faults import Fault, SyncFault
 from sync.http import body, send
 from sync.mirror import Mirror
 from sync.protocol import TUF_METADATA, TUF_TARGETS
-from sync.refusal import intruder
+from sync.refusal import intruder, retry_after
 from terminal.orders import Orders, OrdersError, parse_orders
 from terminal.reasons import Reason
 from terminal.roster_layout import (
@@ -208,7 +208,8 @@ class _CentralFetcher(FetcherInterface):
         if response.status_code != 200:
             response.close()
             if response.status_code >= 500:
-                raise SyncFault(Fault.SERVER_ERROR, f"status {response.status_code} for the roster")
+                what = f"status {response.status_code} for the roster"
+                raise SyncFault(Fault.SERVER_ERROR, what, retry_after=retry_after(response))
             # TUF itself asks for root versions that are not there yet.
             raise DownloadHTTPError(f"{url}: status {response.status_code}", response.status_code)
         pieces = body(response, limit=_MAX_FILE, seconds=self._timeout * 30)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -16,6 +18,8 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from config.settings import Settings
 from sync.faults import Fault, SyncFault, TooSlow, named
+
+_LONG_IDLE = 30.0  # seconds; routers forget a connection that nothing passes on, without a word
 
 
 def session(settings: Settings) -> requests.Session:
@@ -36,18 +40,20 @@ def send(http: requests.Session, request: requests.PreparedRequest, timeout: flo
     """The answer to `request`, its body not yet read. timeout: seconds. Raises: SyncFault.
 
     A connection that was kept may have died unnoticed while nothing passed (half open): what fails on it is
-    sent once more on a fresh one. Every request of ours may safely arrive twice.
+    sent once more on a fresh one. Every request of ours may safely arrive twice. A silent central that was
+    heard a moment ago is not asked twice: it has too much to do already.
     """
-    adapter = http.get_adapter(request.url or "")
-    kept, adapter.kept = getattr(adapter, "kept", False), False  # type: ignore[attr-defined]
+    adapter: Any = http.get_adapter(request.url or "")
+    idle, adapter.used = time.monotonic() - adapter.used, -math.inf
     try:
         response = _send(http, request, timeout)
     except SyncFault as fault:
-        if not kept or fault.fault not in (Fault.CUT, Fault.TIMEOUT):
+        stale = fault.fault is Fault.CUT or (fault.fault is Fault.TIMEOUT and idle >= _LONG_IDLE)
+        if idle == math.inf or not stale:
             raise
         http.close()
         response = _send(http, request, timeout)
-    adapter.kept = True  # type: ignore[attr-defined]
+    adapter.used = time.monotonic()
     return response
 
 
@@ -153,7 +159,7 @@ _POOLS = {"http": _Pool, "https": _TlsPool}
 
 
 class _Adapter(HTTPAdapter):
-    kept = False  # whether a connection may be left over from an answer before
+    used = -math.inf  # monotonic seconds of the last answer, whose connection may be left over
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
         super().init_poolmanager(*args, **options)

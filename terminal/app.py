@@ -215,7 +215,7 @@ class Terminal:
         self._central_clock.refresh(self._shelf)
         if self._journal:
             self._raise_floor(self._journal)
-            self._waiting = self._journal.head.sequence - Receipt.load(self._settings.receipt).through
+            self._waiting = self._journal.head.sequence - Receipt.load(self._settings.receipt).count
         fault: tuple[Reason | None, str] = (None, "")
         try:
             roster = self._shelf.current(self._clock.now())

@@ -113,6 +113,7 @@ class LedgerServer:
         self.encodings: str | None = "zstd, gzip"
         self.unsupported: set[str] = set()
         self.limit = 8_388_608
+        self.limit_main = 0  # of the main lane alone, when not 0
         self.live = True
         self.wish = Wish()
         self.requests: list[tuple[Lane, str, int, int]] = []
@@ -136,7 +137,7 @@ class LedgerServer:
         coding = headers.get("content-encoding", "")
         if path == Lane.LIVE and not self.live:
             return _problem(404, "about:blank")
-        if len(body) > self.limit:
+        if len(body) > (self.limit if path == Lane.LIVE else self.limit_main or self.limit):
             return _problem(413, "too-large")
         if coding in self.unsupported:
             return _problem(415, "about:blank")

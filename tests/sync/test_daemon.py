@@ -19,10 +19,12 @@ from config.control import ask, follow
 from config.errors import ControlError
 from config.settings import load_settings
 from sync.pace import Pace
+from terminal.provision import device_key
 from tests.sim.campus import Campus, build
 from tests.sim.network import Link
 from tests.sim.processes import wait_until
-from tests.sync.hostile import Hostile, silence
+from tests.sync.hostile import Call, Hostile, document, silence
+from tests.sync.ledger import LedgerServer
 from tests.sync.office import opened
 from tests.sync.world import assert_exactly_once, campusgate, open_roster, serving, write_records
 
@@ -220,3 +222,35 @@ def test_a_revoked_terminal_says_so_and_one_asked_for_a_key_renews_it(campus: Ca
         log = (campus.settings_file.parent / "sync.log").read_text("utf-8")
     assert log.count("uplink: revoked") == 1
     assert "PRIVATE" not in log
+
+
+def test_the_status_tells_what_central_refused(campus: Campus, link: Link) -> None:
+    events = write_records(campus.settings, 3)
+
+    def answer(call: Call) -> None:
+        if call.head.startswith(b"POST "):
+            receipt = {"device": "north-gate-1", "through": 3, "digest": events[2].digest}
+            document(200, {**receipt, "refused": [{"sequence": 2, "reason": "fork"}]})(call)
+
+    with Hostile(answer) as server, daemon(campus):
+        link.target = server.port
+        assert wait_until(lambda: all_sent(campus), 10)
+        kept = status(campus)["quarantine"]
+    assert (kept["count"], kept["newest"]["sequence"], kept["newest"]["reason"]) == (1, 2, "fork")
+
+
+def test_a_record_that_no_proxy_lets_through_stays_named_while_newer_ones_pass(
+    campus: Campus, link: Link
+) -> None:
+    write_records(campus.settings, 1)
+    with LedgerServer(device_key(campus.settings).public_key()) as server, daemon(campus):
+        server.limit_main = 10
+        link.target = int(server.url.rpartition(":")[2])
+        assert wait_until(lambda: status(campus)["faults"]["uplink"].startswith("too-large: "), 10)
+        write_records(campus.settings, 2)
+        assert wait_until(lambda: status(campus)["ahead"] == 2, 10)
+        assert status(campus)["faults"]["uplink"].startswith("too-large: record 1 ")
+        server.limit_main = server.limit
+        assert wait_until(lambda: all_sent(campus), 20)
+        assert wait_until(lambda: status(campus)["faults"]["uplink"] == "", 10)
+    assert sorted(server.ledger.records) == [1, 2, 3]

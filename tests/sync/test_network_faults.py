@@ -209,7 +209,10 @@ def test_what_the_downlink_meets_has_the_same_names(campus: Campus) -> None:
 
 
 @pytest.mark.parametrize("death", [raw(b""), silence], ids=["closed", "half open"])
-def test_a_kept_connection_that_died_is_replaced_without_a_fault(death: Answer, campus: Campus) -> None:
+def test_a_kept_connection_that_died_is_replaced_without_a_fault(
+    death: Answer, campus: Campus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sync.http._LONG_IDLE", 0.0)
     [first] = write_records(campus.settings, 1)
     with LedgerServer(device_key(campus.settings).public_key()) as ledger:
         calls = 0
