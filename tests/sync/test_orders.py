@@ -210,7 +210,7 @@ def test_the_running_daemon_takes_up_settings_and_says_which_and_which_not(campu
         good(campus.site, "central", "settings", DEVICE, "set", "sync.roster_seconds=0.3")
         with daemon(campus):
             assert wait_until(
-                lambda: status(campus).get("settings_from_central") == {"sync.roster_seconds": 0.3}, 10
+                lambda: status(campus).get("settings_from_central") == {"sync.roster_seconds": 0.3}, 30
             )
             rows = [("storage.state", '"/"'), ("sync.batch_records", "0"), ("sync.poll_seconds", "2")]
             with store._database.begin() as db:
@@ -218,12 +218,12 @@ def test_the_running_daemon_takes_up_settings_and_says_which_and_which_not(campu
                     db.execute(sa.insert(device_setting).values(device=DEVICE, key=key, value=value))
             campus.site.publish_orders(store)
             both = {"sync.poll_seconds": 2, "sync.roster_seconds": 0.3}
-            assert wait_until(lambda: status(campus).get("settings_from_central") == both, 10)
+            assert wait_until(lambda: status(campus).get("settings_from_central") == both, 30)
             ignored = status(campus)["settings_ignored"]
             assert [line.split(":")[0] for line in ignored] == ["storage.state", "[sync]"]
             store.orders.unset(DEVICE, [key for key, _ in rows] + ["sync.roster_seconds"])
             campus.site.publish_orders(store)
-            assert wait_until(lambda: status(campus).get("settings_from_central") == {}, 10)
+            assert wait_until(lambda: status(campus).get("settings_from_central") == {}, 30)
     log = (campus.settings_file.parent / "sync.log").read_text("utf-8")
     assert log.count("storage.state: is not for central to set") == 1
 
