@@ -120,7 +120,7 @@ class Outcome:
 
 
 def take(known: Known, events: Sequence[Event], stored: Mapping[int, Kept], lane: Lane) -> Outcome:
-    """What `events`, at least one and all of one device, come to. stored: what `Known.covered` asks for.
+    """What `events`, all of one device, come to. stored: what `Known.covered` asks for.
 
     Raises: Gap; then nothing of the batch is to be stored.
     """
@@ -158,7 +158,7 @@ class _Batch:
     def take(self, events: Sequence[Event]) -> Outcome:
         for event in sorted(events, key=attrgetter("first", "sequence")):
             self._one(event, event.digest)
-        last = self._around(max(event.sequence for event in events))
+        last = self._around(max((event.sequence for event in events), default=1))
         whole, *ahead = (span.closed() for span in self._spans)
         return Outcome(
             Known(whole, tuple(ahead)),

@@ -145,7 +145,7 @@ def test_a_terminal_that_missed_three_roots_catches_up_over_the_network(campus: 
 
 
 def test_what_came_before_an_interruption_is_kept(campus: Campus) -> None:
-    cut = http(200, b"{", Content_Length="90000")
+    cut = http(200, b"{", "application/octet-stream", Content_Length="90000")
     with (
         Hostile(files_of(campus.site.directory, 3, cut)) as server,
         downlink_from(at(campus.settings, server.url)) as down,
