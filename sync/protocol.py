@@ -13,7 +13,7 @@ A receipt may ask the device for a new key. The device then offers one (KeyOffer
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Literal
 
@@ -170,7 +170,9 @@ def sign_batch(message: Any, *, device: str, key: Ed25519PrivateKey, body: bytes
         signature_algorithm=algorithms.ED25519,
         key_resolver=MappingKeyResolver(public_keys={}, private_keys={device: key}),
     )
-    signer.sign(message, key_id=device, tag=tag, covered_component_ids=_covered(message), body=body)
+    signer.sign(
+        message, key_id=device, tag=tag, covered_component_ids=_components(message.headers), body=body
+    )
 
 
 def verify_batch(
@@ -186,7 +188,11 @@ def verify_batch(
         verifier = _Verifier(signature_algorithm=algorithms.ED25519, key_resolver=resolver)
         try:
             results = verifier.verify(
-                message, max_age=None, expect_tag=tag, require_components=_covered(message), body=body
+                message,
+                max_age=None,
+                expect_tag=tag,
+                require_components=_components(message.headers),
+                body=body,
             )
         except HTTPMessageSignaturesException as error:
             if resolver.next():
@@ -195,9 +201,9 @@ def verify_batch(
         return str(results[0].parameters["keyid"]), resolver.candidates[0]
 
 
-def _covered(message: Any) -> tuple[str, ...]:
+def _components(headers: Mapping[str, str]) -> tuple[str, ...]:
     """What a signature must cover: an unsigned Content-Encoding could make other bytes of the same body."""
-    encoded = any(name.lower() == "content-encoding" for name in message.headers)
+    encoded = any(name.lower() == "content-encoding" for name in headers)
     return (*COMPONENTS, "content-encoding") if encoded else COMPONENTS
 
 

@@ -1,7 +1,7 @@
 """What a batch of events means to central: which records are new, which are known, which are evidence.
 
 Pure: from what is known of a device and a batch, `take` makes what is to be stored. Central keeps of every
-device which records it has without a gap from 1 on, and up to MAX_AHEAD spans ahead of them, which the live
+device which records it has without a gap from 1 on, and up to MAX_SPANS spans ahead of them, which the live
 lane brought while a backlog was still on its way. Spans that meet become one, and where they meet the chain
 is checked as it is inside them.
 
@@ -19,10 +19,8 @@ from enum import StrEnum
 from operator import attrgetter
 
 from config.errors import CampusgateError
-from sync.protocol import Refused
+from sync.protocol import MAX_SPANS, Refused
 from terminal.events import FIRST_DIGEST, LOST, Event
-
-MAX_AHEAD = 16
 
 
 class Lane(StrEnum):
@@ -180,7 +178,7 @@ class _Batch:
         index = self._around(event.first)
         span = self._spans[index]
         if event.first > span.through + 1 or (index and not self._live):
-            if not self._live or len(self._spans) > MAX_AHEAD:
+            if not self._live or len(self._spans) > MAX_SPANS:
                 raise Gap(self._spans[0].through + 1)
             index += 1
             before = event.first - 1

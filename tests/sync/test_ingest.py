@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync.central.ingest import MAX_AHEAD, Gap, Kept, Known, Lane, Outcome, take
+from sync.central.ingest import Gap, Kept, Known, Lane, Outcome, take
+from sync.protocol import MAX_SPANS
 from terminal.events import FIRST_DIGEST, Event, lost
 from tests.sync.batches import chain, event
 from tests.sync.world import DEVICE
@@ -43,7 +44,7 @@ class Central:
     def check(self) -> None:
         """Spans are in order, apart, and about records that are here."""
         spans = [self.known.whole, *self.known.ahead]
-        assert len(spans) <= MAX_AHEAD + 1
+        assert len(spans) <= MAX_SPANS + 1
         assert spans[0].first == 1
         for one, after in pairwise(spans):
             assert one.through + 1 < after.first
@@ -219,13 +220,13 @@ def test_the_chain_is_checked_where_spans_meet() -> None:
 
 
 def test_more_spans_than_allowed_are_a_gap() -> None:
-    long = chain(2 * MAX_AHEAD + 4)
+    long = chain(2 * MAX_SPANS + 4)
     central = Central()
-    for number in range(MAX_AHEAD):
+    for number in range(MAX_SPANS):
         central.take([long[2 * number + 1]], Lane.LIVE)
     with pytest.raises(Gap, match="record 1 "):
         central.take([long[-1]], Lane.LIVE)
-    central.take([long[2 * MAX_AHEAD]], Lane.LIVE)  # one that goes on where a span ends is welcome
+    central.take([long[2 * MAX_SPANS]], Lane.LIVE)  # one that goes on where a span ends is welcome
     central.take(long)
     assert central.have() == long
 
