@@ -3,38 +3,56 @@
 SQLite in WAL mode with synchronous=FULL: when `append` returns, the record survives a power cut. The
 terminal alone writes it; the sync daemon reads. It also keeps the little that the rules need to remember
 about people, under keyed digests, in the same transaction as the record.
+
+Damage that shows, when it is opened or at any later moment, is recovered from at once (journal_recovery.py).
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
+import logging
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from typing import TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 from sqlite_utils import Database
 
 from config.errors import CampusgateError
-from terminal.events import FIRST_DIGEST, LOST, Event, parse_event
+from terminal.events import Event
+from terminal.journal_file import (
+    Entry,
+    JournalDamage,
+    JournalError,
+    assert_chained,
+    assert_wal_sound,
+    connect,
+    is_damage,
+    prepare,
+    stored,
+    verified_tail,
+)
+from terminal.journal_reader import JournalReader
+from terminal.journal_recovery import Owner, Recovery, finish, recover
+from terminal.receipt import Receipt
 from terminal.records import AnyRecord, seal
 
+log = logging.getLogger(__name__)
 
-class JournalError(CampusgateError, OSError):
-    """Raised when the journal cannot be opened, read or written: the gate must not open then."""
+T = TypeVar("T")
 
+DEFAULT_QUOTA = 4_294_967_296  # bytes
+PAGE_SIZE = 4096  # bytes, SQLite's own choice
+_REPAIR_AGAIN = 30.0  # seconds, at least, between two attempts to recover
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """Proof that a record is on disk. Only `Journal.append` makes one; the portal opens for nothing else."""
-
-    sequence: int
-    digest: str
+__all__ = ["Entry", "Journal", "JournalDamage", "JournalError", "JournalReader", "Memo", "Opened", "Recovery"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,30 +64,52 @@ class Memo:
     until: int
 
 
-class Journal:
-    """The record log of `device` in the file `path`.
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What opening found. verified: how many of the newest records were read back and are sound.
 
-    central_key: records are sealed to it. state_key: 32 secret bytes for the digests of people.
-    Raises: JournalError when the file is damaged or not writable.
+    clean: it had been closed properly. recovered: what became of it if it was damaged, then or since.
     """
 
-    def __init__(self, path: Path, *, device: str, central_key: X25519PublicKey, state_key: bytes) -> None:
-        self._path, self._device = path, device
-        self._central_key, self._state_key = central_key, state_key
+    newest: int
+    verified: int
+    clean: bool
+    recovered: Recovery | None = None
+
+
+class Journal:
+    """The record log of `device` at `place` in the file `path`. A damaged one is recovered and set aside.
+
+    central_key: records are sealed to it. state_key: 32 secret bytes for the digests of people. receipt: the
+    file of central's receipt. quota: bytes that the file may take.
+    Raises: JournalError when it can be neither opened nor recovered.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        device: str,
+        central_key: X25519PublicKey,
+        state_key: bytes,
+        place: str = "",
+        receipt: Path | None = None,
+        quota: int = DEFAULT_QUOTA,
+    ) -> None:
+        self.path, self._receipt, self._quota = path, receipt, quota
+        self._owner, self._state_key = Owner(device, place, central_key), state_key
         self._lock = threading.Lock()
+        self._db: Database
+        self.head: Entry  # the newest record
         self._trusted_time: datetime | None = None  # see newest_time; None until it was looked for
-        with self._errors("open"):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            # No implicit transactions: each begins and commits where the code says so.
-            self._db = Database(
-                sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
-            )
-            try:
-                self._make_tables()
-                self.head = self._checked_head()
-            except BaseException:
-                self._db.close()
-                raise
+        self._damage: JournalDamage | None = None  # seen, but not repaired yet
+        self._repair_at = 0.0  # monotonic seconds
+        try:
+            with self._errors("open"):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                self._open()
+        except JournalDamage as damage:
+            self._repair(damage)
 
     def append(self, record: AnyRecord, *more: AnyRecord, memos: Sequence[Memo] = ()) -> Entry:
         """Make `record`, and the others that come of it, durable, all or none; only then return.
@@ -77,95 +117,183 @@ class Journal:
         memos: what is to be remembered of the record's subject at its place, in the same transaction.
         Raises: JournalError when it is not durable; nothing of it is then in the journal.
         """
-        with self._lock, self._errors("append to"):
-            events, head = [], self.head
-            for one in (record, *more):
-                event = seal(
-                    one,
-                    device=self._device,
-                    sequence=head.sequence + 1,
-                    previous=head.digest,
-                    key=self._central_key,
-                )
-                events.append(event)
-                head = Entry(event.sequence, event.digest)
-            with self._transaction():
-                for event in events:
-                    self._db.execute("insert into entry values (?, ?)", [event.sequence, event.text])
-                self._db.execute("update head set sequence = ?, digest = ?", [head.sequence, head.digest])
-                if memos:
-                    now = int(record.happened_at.timestamp())
-                    self._remember(self._person(record.claimed_subject, record.place), memos, now)
-            self.head = head
-            if events[-1].clock_trusted and self._trusted_time is not None:
-                self._trusted_time = events[-1].time
-            return Entry(events[0].sequence, events[0].digest)
+        return self._do("append to", lambda: self._append((record, *more), memos))
+
+    def _append(self, records: Sequence[AnyRecord], memos: Sequence[Memo]) -> Entry:
+        events, head = [], self.head
+        for one in records:
+            event = seal(
+                one,
+                device=self._owner.device,
+                sequence=head.sequence + 1,
+                previous=head.digest,
+                key=self._owner.central_key,
+            )
+            events.append(event)
+            head = Entry(event.sequence, event.digest)
+        with self._transaction():
+            for event in events:
+                self._db.execute("insert into entry values (?, ?)", [event.sequence, event.text])
+            self._db.execute("update head set sequence = ?, digest = ?", [head.sequence, head.digest])
+            if memos:
+                now = int(records[0].happened_at.timestamp())
+                person = self._person(records[0].claimed_subject, records[0].place)
+                self._remember(person, memos, now)
+        self.head = head
+        if events[-1].clock_trusted and self._trusted_time is not None:
+            self._trusted_time = events[-1].time
+        return Entry(events[0].sequence, events[0].digest)
 
     def remember(self, subject: str, place: str, memos: Sequence[Memo], *, now: int) -> None:
         """Remember `memos` of a person without a record. now: Unix seconds. Raises: JournalError."""
-        with self._lock, self._errors("write to"), self._transaction():
-            self._remember(self._person(subject, place), memos, now)
+
+        def write() -> None:
+            with self._transaction():
+                self._remember(self._person(subject, place), memos, now)
+
+        self._do("write to", write)
 
     def recall(self, subject: str, place: str) -> dict[str, int]:
         """What is remembered of `subject` at `place`: values by `Memo.what`. Raises: JournalError."""
-        with self._lock, self._errors("read"):
-            person = self._person(subject, place)
-            return dict(
-                self._db.execute("select what, value from memo where person = ?", [person]).fetchall()
-            )
+        query, person = "select what, value from memo where person = ?", self._person(subject, place)
+        return self._do("read", lambda: dict(self._db.execute(query, [person]).fetchall()))
 
     def count(self, what: str, *, since: int = 0, begins: bool = False) -> int:
         """How many memos there are, of all people, that are `what` and whose value is not below `since`.
 
         begins: count those whose `what` begins so. Raises: JournalError.
         """
-        with self._lock, self._errors("read"):
-            query = "select count(*) from memo where what >= ? and what <= ? and value >= ?"
-            last = what + "\U0010ffff" if begins else what
-            return int(self._db.execute(query, [what, last, since]).fetchone()[0])
+        query = "select count(*) from memo where what >= ? and what <= ? and value >= ?"
+        row = [what, what + "\U0010ffff" if begins else what, since]
+        return self._do("read", lambda: int(self._db.execute(query, row).fetchone()[0]))
 
     def newest_time(self) -> datetime | None:
         """The wall time of the newest record with a trusted clock: the clock cannot be before it.
 
         Raises: JournalError.
         """
-        with self._lock, self._errors("read"):
-            if self._trusted_time is None:  # kept: without a trusted clock every scan asks
-                events = (
-                    parse_event(text)
-                    for (text,) in self._db.execute("select event from entry order by sequence desc")
-                )
-                self._trusted_time = next((event.time for event in events if event.clock_trusted), None)
-            return self._trusted_time
+        return self._do("read", self._newest_time)
+
+    def _newest_time(self) -> datetime | None:
+        if self._trusted_time is None:  # kept: without a trusted clock every scan asks
+            rows = self._db.execute("select sequence, event from entry order by sequence desc")
+            events = (stored(sequence, text) for sequence, text in rows)
+            self._trusted_time = next((event.time for event in events if event.clock_trusted), None)
+        return self._trusted_time
+
+    def events(self, first: int, *, records: int) -> list[Event]:
+        """At most `records` events from `first` on, chained among each other. Raises: JournalError."""
+
+        def read() -> list[Event]:
+            query = "select sequence, event from entry where sequence >= ? order by sequence limit ?"
+            found = [stored(*row) for row in self._db.execute(query, [first, records]).fetchall()]
+            assert_chained(found, first - 1)
+            return found
+
+        return self._do("read", read)
+
+    def purge(self, through: int, *, records: int) -> int:
+        """Delete the oldest records up to `through`, at most `records`, and give the room back; how many.
+
+        The newest record always stays. Raises: JournalError.
+        """
+
+        def delete() -> int:
+            query = (
+                "delete from entry where sequence in"
+                " (select sequence from entry where sequence <= ? order by sequence limit ?)"
+            )
+            with self._transaction():
+                limit = min(through, self.head.sequence - 1)
+                deleted = self._db.execute(query, [limit, records]).rowcount
+            self._db.execute(f"pragma incremental_vacuum({records})").fetchall()
+            self._db.execute("pragma wal_checkpoint(passive)").fetchone()  # waits for nobody
+            return int(deleted)
+
+        return self._do("purge", delete)
+
+    def free_bytes(self) -> int:
+        """Bytes in the file that hold nothing. Raises: JournalError."""
+
+        def read() -> int:
+            pages, size = (
+                int(self._db.execute(f"pragma {name}").fetchone()[0])
+                for name in ("freelist_count", "page_size")
+            )
+            return pages * size
+
+        return self._do("read", read)
 
     def close(self) -> None:
         """Close the file."""
         with self._lock:
             self._db.close()
 
-    def _make_tables(self) -> None:
-        self._db.execute("pragma journal_mode = wal")
-        self._db.execute("pragma synchronous = full")
-        self._db.execute("create table if not exists entry (sequence integer primary key, event text)")
-        self._db.execute(
-            "create table if not exists head"
-            " (id integer primary key check (id = 1), sequence integer, digest text)"
-        )
-        self._db.execute(
-            "create table if not exists memo (person blob, what text, value integer, until integer,"
-            " primary key (person, what)) without rowid"
-        )
-        self._db.execute("create index if not exists memo_until on memo (until)")
-        self._db.execute("create index if not exists memo_what on memo (what, value)")
-        self._db.execute("insert or ignore into head values (1, 0, ?)", [FIRST_DIGEST])
+    def _open(self) -> None:
+        """Open the file as it is. Raises: JournalDamage; OSError, sqlite3.Error, which may say the same."""
+        finish(self.path)
+        wal = self.path.with_name(f"{self.path.name}-wal")
+        clean = not wal.exists() or wal.stat().st_size == 0
+        if self.path.is_file():
+            assert_wal_sound(self.path)
+        self._trusted_time = None
+        self._db = Database(connect(self.path))
+        try:
+            self.shrinks = prepare(self._db.conn, max(1, self._quota // PAGE_SIZE))
+            self.head, verified = verified_tail(
+                self._db.conn, clean=clean, through=self.receipt().through if self._receipt else 0
+            )
+        except BaseException:
+            self._db.close()
+            raise
+        self.opened = Opened(self.head.sequence, verified, clean)
+        log.info(
+            "journal %s: %d records, closed %s, the newest %d verified",
+            self.path, self.head.sequence, "properly" if clean else "by a crash", verified,
+        )  # fmt: skip
 
-    def _checked_head(self) -> Entry:
-        """The head, if it fits the newest record on disk; a journal that lies about its end is damaged."""
-        sequence, digest = self._db.execute("select sequence, digest from head").fetchone()
-        row = self._db.execute("select sequence, event from entry order by sequence desc limit 1").fetchone()
-        if row and (row[0] != sequence or parse_event(row[1]).digest != digest):
-            raise JournalError(f"{self._path}: its newest record does not fit its head; set the file aside")
-        return Entry(sequence, digest)
+    def receipt(self) -> Receipt:
+        """Central's receipt as the sync daemon wrote it last."""
+        return Receipt.load(self._receipt) if self._receipt else Receipt()
+
+    def _do(self, doing: str, action: Callable[[], T]) -> T:
+        """`action`, under the lock; again if the journal had to be recovered for it. Raises: JournalError."""
+        with self._lock:
+            if self._damage:
+                if time.monotonic() < self._repair_at:
+                    raise JournalError(str(self._damage))
+                self._repair(self._damage)
+            try:
+                with self._errors(doing):
+                    return action()
+            except JournalDamage as damage:
+                self._repair(damage)
+            with self._errors(doing):
+                return action()
+
+    def _repair(self, damage: JournalDamage) -> None:
+        """Recover the file and open the new one. Raises: JournalError when that is not possible now."""
+        log.error("%s; recovering what can be read", damage)
+        self._damage = damage
+        started = time.monotonic()
+        try:
+            with self._errors("recover"):
+                recovery = recover(self.path, str(damage.args[0]), self._owner, self.receipt())
+                # The old connection sees that its file is another by now, and leaves the log alone.
+                if hasattr(self, "_db"):
+                    self._db.close()
+                self._open()
+        except JournalError as error:
+            now = time.monotonic()
+            self._repair_at = now + max(_REPAIR_AGAIN, 5 * (now - started))
+            raise JournalError(f"{damage}; {error}") from error
+        self._damage = None
+        self.opened = replace(self.opened, recovered=recovery)
+        log.error(
+            "%s was damaged and is set aside as %s: %d records recovered, lost: %s",
+            self.path, recovery.set_aside, recovery.recovered,
+            ", ".join(f"{first} to {last}" for first, last in recovery.lost) or "none",
+        )  # fmt: skip
 
     def _remember(self, person: bytes, memos: Sequence[Memo], now: int) -> None:
         for memo in memos:
@@ -191,84 +319,10 @@ class Journal:
     def _errors(self, doing: str) -> Iterator[None]:
         try:
             yield
-        except (sqlite3.Error, OSError) as error:
+        except JournalDamage as error:
+            raise JournalDamage(f"{self.path}: {error}") from error
+        except (sqlite3.Error, CampusgateError, OSError) as error:
             if isinstance(error, JournalError):
                 raise
-            raise JournalError(f"{self._path}: cannot {doing} the journal: {error}") from error
-        except CampusgateError as error:
-            raise JournalError(f"{self._path}: holds a damaged record: {error}") from error
-
-
-class JournalReader:
-    """The sync daemon's view of the journal at `path`: reads, never writes."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def newest(self) -> int:
-        """The newest sequence; 0 when there is no record or no journal yet. Raises: JournalError."""
-        with self._connection() as db:
-            row = db.execute("select sequence from head").fetchone() if db else None
-            return int(row[0]) if row else 0
-
-    def after(self, sequence: int, *, records: int, size: int) -> list[Event]:
-        """Events after `sequence`, in order: at most `records`, and about `size` bytes, but at least one.
-
-        Raises: JournalError when the journal cannot be read.
-        """
-        events: list[Event] = []
-        with self._connection() as db:
-            if db is None:
-                return events
-            rows = db.execute(
-                "select event from entry where sequence > ? order by sequence limit ?", [sequence, records]
-            )
-            for (text,) in rows:
-                size -= len(text)
-                if events and size < 0:
-                    break
-                events.append(parse_event(text))
-        return events
-
-    def digest(self, sequence: int) -> str | None:
-        """The digest of the record `sequence`, or None when it is not there. Raises: JournalError."""
-        if sequence == 0:
-            return FIRST_DIGEST
-        events = self.after(sequence - 1, records=1, size=1)
-        return events[0].digest if events and events[0].sequence == sequence else None
-
-    def fits(self, sequence: int, digest: str) -> bool:
-        """Whether `digest` is what the record `sequence` may have; never for one that was not written.
-
-        Of lost records only the digest that the next one names is known; without a next one, none.
-        Raises: JournalError when the journal cannot be read.
-        """
-        if sequence == 0:
-            return digest == FIRST_DIGEST
-        events = self.after(sequence - 1, records=1, size=1)
-        if not events or not events[0].first <= sequence <= events[0].sequence:
-            return False
-        event = events[0]
-        if event.type != LOST or digest == event.digest:
-            return digest == event.digest
-        return sequence < event.sequence or event.resumes in ("", digest)
-
-    @contextmanager
-    def _connection(self) -> Iterator[sqlite3.Connection | None]:
-        if not self._path.exists():
-            yield None
-            return
-        # Without a WAL file nobody writes. SQLite would then make one: the terminal could not open it, being
-        # another user, or this user may not.
-        wal = self._path.with_name(f"{self._path.name}-wal")
-        mode = "mode=ro" if wal.exists() else "mode=ro&immutable=1"
-        try:
-            db = sqlite3.connect(f"{self._path.absolute().as_uri()}?{mode}", uri=True, timeout=5)
-            try:
-                # The terminal may be just now making its journal.
-                made = db.execute("select 1 from sqlite_master where name = 'head'").fetchone()
-                yield db if made else None
-            finally:
-                db.close()
-        except (sqlite3.Error, CampusgateError) as error:
-            raise JournalError(f"{self._path}: cannot read the journal: {error}") from error
+            kind = JournalDamage if is_damage(error) else JournalError
+            raise kind(f"{self.path}: cannot {doing} the journal: {error}") from error

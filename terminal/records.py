@@ -25,6 +25,7 @@ from terminal.decision import Decision
 from terminal.declaration import Declaration
 from terminal.events import (
     COMMAND,
+    DAMAGE,
     SCAN,
     VIOLATION,
     Event,
@@ -166,7 +167,44 @@ class CommandRecord:
         }
 
 
-AnyRecord = Record | ViolationRecord | CommandRecord
+@dataclass(frozen=True, slots=True)
+class DamageRecord:
+    """The journal's file was damaged: what was seen, where the file is now, and what became of its records.
+
+    set_aside: the name of the file. what: the damage as it was noticed. pages: in the file and its log.
+    recovered: records. lost: ranges of sequence numbers that are gone and that central did not have.
+    """
+
+    type: ClassVar[str] = DAMAGE
+    claimed_subject: ClassVar[str] = ""
+
+    identity: str
+    happened_at: datetime
+    clock_trusted: bool
+    place: str
+    set_aside: str
+    what: str
+    pages: int
+    recovered: int
+    lost: tuple[tuple[int, int], ...]
+    basis: Basis = GIVEN
+
+    def to_document(self) -> dict[str, Any]:
+        """The record as the JSON object that is sealed."""
+        return {
+            "record": self.identity,
+            "place": self.place,
+            "damage": {
+                "set_aside": self.set_aside,
+                "what": self.what,
+                "pages": self.pages,
+                "recovered": self.recovered,
+                "lost": [[str(first), str(last)] for first, last in self.lost],
+            },
+        }
+
+
+AnyRecord = Record | ViolationRecord | CommandRecord | DamageRecord
 
 
 def _declared(declaration: Declaration) -> dict[str, Any]:

@@ -39,9 +39,9 @@ class Witness(Journal):
     seen: list[tuple[str, int, int]]
 
     def append(self, record: AnyRecord, *more: AnyRecord, memos: Sequence[Memo] = ()) -> Entry:
-        self.seen.append(("before", self.look(), JournalReader(self._path).newest()))
+        self.seen.append(("before", self.look(), JournalReader(self.path).newest()))
         entry = super().append(record, *more, memos=memos)
-        self.seen.append(("durable", self.look(), JournalReader(self._path).newest()))
+        self.seen.append(("durable", self.look(), JournalReader(self.path).newest()))
         return entry
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -194,6 +195,15 @@ def chained(events: list[Event]) -> bool:
             return False
         previous = event.digest
     return True
+
+
+def contiguous(events: list[Event], through: int = 0) -> bool:
+    """Whether each event follows on the one before; up to `through` some may be missing."""
+    follows = [
+        (after.first, after.previous) == (one.sequence + 1, one.chained) or after.first - 1 <= through
+        for one, after in pairwise(events)
+    ]
+    return all(follows)
 
 
 class Rig:
