@@ -56,6 +56,8 @@ class StorageSettings(Table):
 
     state: str = Field("/var/lib/campusgate", description="directory of journal, keys, roster and receipts")
     run: str = Field("/run/campusgate", description="directory of the control sockets")
+    quota_mb: int = Field(4096, ge=1, le=1_048_576, description="most that the journal may take, megabytes")
+    keep_days: float = Field(30.0, ge=0, le=3650, description="how long records stay here once they are sent")
 
 
 class ClockSettings(Table):

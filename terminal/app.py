@@ -12,7 +12,7 @@ import queue
 import threading
 import time
 from collections.abc import Mapping
-from datetime import tzinfo
+from datetime import timedelta, tzinfo
 from typing import Any
 
 import cv2
@@ -37,6 +37,7 @@ from terminal.device_code import DeviceCodes
 from terminal.diagnostics import Diagnosis
 from terminal.gate import Answer, Gate
 from terminal.journal import Journal, JournalError
+from terminal.journal_space import Housekeeping
 from terminal.manual import ManualDesk
 from terminal.person import Person
 from terminal.phone_clocks import PhoneClocks
@@ -57,6 +58,8 @@ _LOOK_EVERY = 0.5  # seconds between looks at what the sync daemon has written
 _DRAW_EVERY = 0.1  # seconds; an answer is drawn at once. Drawing holds the interpreter, so not more often
 _JOURNAL_RETRY = 2.0  # seconds
 _PREVIEW_WIDTH = 320  # pixels
+_QUIET = 3.0  # seconds since the last answer after which nobody is thought to stand there
+_MEGABYTE = 1_048_576  # bytes
 _CROWD_SHOWN = 1.0  # seconds that "one at a time" stays on the screen
 
 
@@ -83,6 +86,7 @@ class Terminal:
         self._desk = ManualDesk()
         self._journal: Journal | None = None
         self._journal_error = ""
+        self._house: Housekeeping | None = None
         self._gate: Gate | None = None
         self._commands: CommandDesk | None = None
         self._clock = SystemClock(trust=settings.clock.trust)
@@ -142,14 +146,15 @@ class Terminal:
         self._draw.set()
 
     def _watch(self) -> None:
-        look_at = open_at = 0.0
+        look_at = open_at = house_at = 0.0
         while not self._stop.is_set():
             try:
                 now = time.monotonic()
                 self._portal.tick(now)
                 if self._journal is None and now >= open_at:
                     self._open_journal()
-                    open_at = now + _JOURNAL_RETRY
+                    # Not at once again: an attempt to recover a damaged one may have taken long.
+                    open_at = time.monotonic() + max(_JOURNAL_RETRY, 5 * (time.monotonic() - now))
                 if now >= look_at:
                     self._look()
                     look_at = now + _LOOK_EVERY
@@ -159,9 +164,19 @@ class Terminal:
                 frame = self._feed.newest(0.02)
                 if frame is not None:
                     self._serve(frame)
+                answered = self._answer.at.monotonic if self._answer else float("-inf")
+                if self._house and now >= house_at and now - answered > _QUIET:
+                    self._keep_house(self._house)
+                    house_at = now + _LOOK_EVERY
             except Exception:  # the gate outlives any single fault
                 log.exception("gate loop")
                 self._stop.wait(0.1)
+
+    def _keep_house(self, house: Housekeeping) -> None:
+        try:
+            house.step(self._clock.now())
+        except JournalError as error:
+            log.error("%s", error)
 
     def _open_journal(self) -> None:
         settings = self._settings
@@ -171,6 +186,9 @@ class Terminal:
                 device=settings.device.name,
                 central_key=self._trust.central_key,
                 state_key=self._trust.state_key,
+                place=settings.device.place,
+                receipt=settings.receipt,
+                quota=settings.storage.quota_mb * _MEGABYTE,
             )
             self._raise_floor(journal)
         except JournalError as error:
@@ -180,6 +198,8 @@ class Terminal:
             self._gate = self._gate or self._gate_with(None)  # an escape route opens all the same
             return
         self._journal, self._journal_error = journal, ""
+        quota, days = settings.storage.quota_mb * _MEGABYTE, settings.storage.keep_days
+        self._house = Housekeeping(journal, quota=quota, keep=timedelta(days=days))
         self._gate = self._gate_with(journal)
         self._commands = CommandDesk(
             device=settings.device.name,
@@ -205,6 +225,7 @@ class Terminal:
             portal=self._portal,
             thermal=self._thermal,
             clock=self._clock,
+            house=self._house,
         )
 
     def _look(self) -> None:
@@ -302,7 +323,8 @@ class Terminal:
             answer=self._answer,
             preview=self._preview,
             crowded=now.monotonic - self._crowd_at < _CROWD_SHOWN,
-            extra_notices=self._notices,
+            extra_notices=(*self._notices, *(self._house.notices() if self._house else ())),
+            journal=self._house.status() if self._house else {},
             phone_clocks=self._phone_clocks,
             device_code=self._device_codes.current(now) if self._device_codes else "",
             prompt=self._desk.prompt(now.monotonic),

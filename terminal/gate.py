@@ -22,6 +22,7 @@ from terminal.command_desk import locked_down
 from terminal.decision import Decision, Situation, decide, decide_attendant
 from terminal.findings import MarkKind, Violation, mark_key
 from terminal.journal import Entry, Journal, JournalError
+from terminal.journal_space import Housekeeping, Room
 from terminal.memory import memos, remembered
 from terminal.person import Person, Status, shown
 from terminal.policy import Policy
@@ -64,7 +65,7 @@ class _Look:
 class Gate:
     """One gate: gives an Answer for each Sighting. Not thread-safe: one thread scans.
 
-    journal: None while it cannot be opened; then no record can be written.
+    journal: None while it cannot be opened; then no record can be written. house: knows its room on the disk.
     """
 
     def __init__(
@@ -76,9 +77,10 @@ class Gate:
         portal: Portal,
         thermal: Thermal,
         clock: Clock,
+        house: Housekeeping | None = None,
     ) -> None:
         self._place, self._shelf, self._journal_or_none = place, shelf, journal
-        self._portal, self._thermal, self._clock = portal, thermal, clock
+        self._portal, self._thermal, self._clock, self._house = portal, thermal, clock, house
         self.roster_refused = ""  # why the last lookup failed, until one succeeds
 
     def handle(self, sighting: Sighting) -> Answer:
@@ -225,8 +227,9 @@ class Gate:
         note(self._thermal, situation.reading)
         entry: Entry | None = None
         try:
-            kept = memos(decision, situation.code, now.wall)
-            entry = self._journal.append(record, *_violations(record), memos=kept)
+            if not self._spares(look, decision):
+                kept = memos(decision, situation.code, now.wall)
+                entry = self._journal.append(record, *_violations(record), memos=kept)
         except JournalError as error:
             log.error("%s", error)
             decision = self._unrecorded(look, decision)
@@ -241,6 +244,15 @@ class Gate:
         name = shown(person.name, how) if person else ""
         seconds = answered_at - begun_at
         return Answer(decision, name, situation.reading.celsius, seconds, entry, now, record.skew)
+
+    def _spares(self, look: _Look, decision: Decision) -> bool:
+        """Whether `decision` is not recorded because the disk is nearly full: a refusal of nobody known."""
+        if self._house is None or self._house.room is not Room.SCARCE or look.policy is None:
+            return False
+        known = look.situation.person or decision.verdict is Verdict.ALLOW or decision.violations
+        spared = not known and set(decision.reasons) <= set(look.policy.records.spared)
+        self._house.unrecorded += spared
+        return spared
 
     def _unrecorded(self, look: _Look, decision: Decision) -> Decision:
         """What becomes of `decision` when its record cannot be written."""

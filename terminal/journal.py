@@ -182,12 +182,12 @@ class Journal:
         return self._trusted_time
 
     def events(self, first: int, *, records: int) -> list[Event]:
-        """At most `records` events from `first` on, chained among each other. Raises: JournalError."""
+        """At most `records` events from `first` on, seen to be chained. Raises: JournalError."""
 
         def read() -> list[Event]:
             query = "select sequence, event from entry where sequence >= ? order by sequence limit ?"
             found = [stored(*row) for row in self._db.execute(query, [first, records]).fetchall()]
-            assert_chained(found, first - 1)
+            assert_chained(found, self.receipt().through)
             return found
 
         return self._do("read", read)

@@ -60,6 +60,7 @@ class TerminalState:
     case_open: bool = False
     clock: ClockState = field(default_factory=ClockState)
     clock_refused: str = ""  # why the time that central offers is not used
+    journal: Mapping[str, Any] = field(default_factory=dict)  # see Housekeeping.status
 
     def view(self) -> View:
         """What the screen shows now."""
@@ -118,6 +119,7 @@ class TerminalState:
             "fault": str(self.fault or ""),
             "fault_detail": self.fault_detail,
             "records": self.records,
+            "journal": dict(self.journal),
             "waiting": self.waiting,
             "answers": self.answers,
             "last": answer_event(self.answer, self.answers, self.waiting) if self.answer else None,

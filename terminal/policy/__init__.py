@@ -15,7 +15,14 @@ from pydantic import Field
 from terminal.person import NameDisplay
 from terminal.policy.calendar import Calendar, CheckIn
 from terminal.policy.places import Accepted, Campus, Group, Language, Permit, Place
-from terminal.policy.tables import CodePolicy, HealthPolicy, ManualPolicy, RosterPolicy, ThermalPolicy
+from terminal.policy.tables import (
+    CodePolicy,
+    HealthPolicy,
+    ManualPolicy,
+    RecordsPolicy,
+    RosterPolicy,
+    ThermalPolicy,
+)
 from terminal.policy.timetable import Event, Lesson, Session, Timetable
 from terminal.policy.values import Consequence, Dates, Hours, Name, Table
 
@@ -36,6 +43,7 @@ class Policy(Table):
     health: HealthPolicy = Field(default_factory=lambda: HealthPolicy.model_validate({}))
     roster: RosterPolicy = RosterPolicy()
     manual: ManualPolicy = ManualPolicy()
+    records: RecordsPolicy = RecordsPolicy()
     calendar: Calendar = Calendar()
     check_in: CheckIn = CheckIn()
     campuses: dict[Name, Campus] = Field({}, description="grounds by name")
@@ -86,6 +94,7 @@ __all__ = [
     "Permit",
     "Place",
     "Policy",
+    "RecordsPolicy",
     "RosterPolicy",
     "Session",
     "ThermalPolicy",

@@ -9,6 +9,7 @@ from pydantic import Field
 from hw.thermal import ThermalState
 from terminal.person import PersonKind
 from terminal.policy.values import Consequence, Difference, Fever, Flag, Name, Seconds, Table
+from terminal.reasons import Reason
 
 
 class CodePolicy(Table):
@@ -76,3 +77,20 @@ class ManualPolicy(Table):
         30, ge=0, le=1000, description="most registrations an hour at one terminal; 0: none"
     )
     thermal: Flag = Field(True, description="whether a temperature is needed, where the place needs one")
+
+
+class RecordsPolicy(Table):
+    """What is recorded when the terminal's disk is nearly full."""
+
+    spared: tuple[Reason, ...] = Field(
+        (
+            Reason.CODE_FOREIGN,
+            Reason.CODE_OVERSIZE,
+            Reason.CODE_DAMAGED,
+            Reason.CODE_UNSUPPORTED,
+            Reason.CODE_ISSUER_UNKNOWN,
+            Reason.CODE_FORGED,
+            Reason.PERSON_UNKNOWN,
+        ),
+        description="reasons whose refusals of nobody known are not recorded at 95 % of the disk's share",
+    )
