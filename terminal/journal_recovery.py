@@ -29,6 +29,7 @@ from terminal.records import DamageRecord, seal
 
 _BUILDING, _BUILT, _ASIDE = ".recovering", ".recovered-", ".damaged-"
 _LEAP = 1000  # numbers left out, at least, when it is not known how many were used
+_BLIND_LEAP = 1_000_000  # when there is not one record to go by
 _ROWS_A_PAGE = 16  # no page holds as many records
 _RANGES_TOLD = 100  # in the report
 _NEVER = 2**40  # Unix seconds
@@ -197,13 +198,15 @@ class _Salvage:
 
     def _most_used(self) -> int:
         """A number that no record of a file with these pages can have passed."""
-        newest = self._db.execute("select max(sequence) from entry").fetchone()[0] or 0
-        return max(int(newest), self._receipt.through) + self._leap()
+        return max(self._newest(), self._receipt.through) + self._leap()
+
+    def _newest(self) -> int:
+        return int(self._db.execute("select max(sequence) from entry").fetchone()[0] or 0)
 
     def _leap(self) -> int:
         stated = int.from_bytes(self._source.header[28:32], "big")
         pages = max(self._source.pages, len(self._source.frames), stated if stated < 2**24 else 0)
-        return max(_LEAP, _ROWS_A_PAGE * pages)
+        return max(_LEAP if self._newest() else _BLIND_LEAP, _ROWS_A_PAGE * pages)
 
     def _chain(self, head: tuple[int, str] | None) -> _Chain:
         """Keep what the chain holds, from the newest down; the rest is deleted."""

@@ -178,7 +178,7 @@ def test_a_file_that_is_no_journal_is_set_aside_and_its_numbers_are_not_used(pat
     assert journal.opened.recovered
     assert path.with_name(journal.opened.recovered.set_aside).read_bytes() == junk
     assert [event.type for event in JournalReader(path).after(0, **ALL)] == [LOST, DAMAGE]
-    assert journal.append(scan_record()).sequence == 1002
+    assert journal.append(scan_record()).sequence == 1_000_002
     journal.close()
 
 
