@@ -206,7 +206,8 @@ class Journal:
             with self._transaction():
                 limit = min(through, self.head.sequence - 1)
                 deleted = self._db.execute(query, [limit, records]).rowcount
-            self._db.execute(f"pragma incremental_vacuum({records})").fetchall()
+            # A script, because execute() takes only one step of it, which is one page.
+            self._db.conn.executescript(f"pragma incremental_vacuum({records})")
             self._db.execute("pragma wal_checkpoint(passive)").fetchone()  # waits for nobody
             return int(deleted)
 

@@ -133,6 +133,7 @@ def test_the_status_is_plain_json_with_every_fact() -> None:
         "fault": "roster.missing",
         "fault_detail": "is sync running?",
         "records": 7,
+        "journal": {},
         "waiting": 5,
         "answers": 3,
         "last": answer_event(LET_IN, 3, 5),
