@@ -16,11 +16,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from terminal.events import DAMAGE, LOST, Event, parse_event
-from terminal.journal import Journal, JournalReader
+from terminal.journal import Journal, JournalError, JournalReader
 from terminal.journal_pages import PageSource
 from terminal.memory import ISSUED_AT
 from terminal.receipt import Receipt
 from terminal.records import unseal
+from tests.terminal.test_journal_faults import file_size_limit
 from tests.terminal.world import (
     DEVICE,
     NOW,
@@ -328,3 +329,32 @@ def test_a_recovery_that_is_killed_at_any_moment_is_done_again(specimen: Specime
         aside = [f for f in path.parent.glob("journal.db.damaged-*") if f.name[-4:] not in ("-wal", "-shm")]
         assert [file.read_bytes() for file in aside] == [bytes(data)]
         assert not list(path.parent.glob("journal.db.recover*"))
+
+
+def test_a_disk_with_no_room_to_recover_leaves_the_damaged_file_and_recovers_with_room(
+    specimen: Specimen, tmp_path: Path
+) -> None:
+    path = specimen.copy("closed", tmp_path / "copy")
+    data = bytearray(path.read_bytes())
+    zeros(data, 0, random.Random())
+    path.write_bytes(data)
+    with file_size_limit(len(data) // 3), pytest.raises(JournalError, match="cannot recover"):
+        open_journal(path)
+    assert [file.name for file in path.parent.iterdir()] == ["journal.db"]
+    assert path.read_bytes() == data
+    assert_saved(specimen, path, {1})
+
+
+def test_damage_that_a_full_disk_keeps_from_being_repaired_is_repaired_later(
+    specimen: Specimen, tmp_path: Path
+) -> None:
+    path = specimen.copy("closed", tmp_path / "copy")
+    journal = open_journal(path)
+    journal._db.execute("update entry set event = substr(event, 9) where sequence = 700")
+    with file_size_limit(path.stat().st_size // 3), pytest.raises(JournalError, match="cannot recover"):
+        journal.events(650, records=100)
+    journal._repair_at = 0.0
+    assert journal.append(scan_record()).sequence > RECORDS
+    assert journal.opened.recovered
+    journal.close()
+    assert contiguous(JournalReader(path).after(0, **ALL))
