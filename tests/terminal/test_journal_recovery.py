@@ -86,19 +86,17 @@ def pages_of(path: Path) -> dict[int, set[int]]:
                 if row.rowid is None or len(row.values) != 2 or row.values[0] is not None:
                     continue
                 text = str(row.values[1])
-                at = text.encode()[-200:]  # the end of a long one is on its last overflow page
                 found[row.rowid] = {number}
                 if len(text) > PAGE:
                     found[row.rowid] |= {
                         n
                         for n in range(1, source.pages + 1)
-                        if _overlaps(data[(n - 1) * PAGE : n * PAGE], text.encode(), at)
+                        if _overlaps(data[(n - 1) * PAGE : n * PAGE], text.encode())
                     }
     return found
 
 
-def _overlaps(page: bytes, text: bytes, end: bytes) -> bool:
-    del end
+def _overlaps(page: bytes, text: bytes) -> bool:
     return len(page) > 100 and (page[4:60] in text or page[4:40] in text)
 
 
