@@ -308,7 +308,7 @@ def test_a_recovery_that_is_killed_at_any_moment_is_done_again(specimen: Specime
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["tests.terminal.world"])
     for _ in range(8):
-        path = specimen.copy("crashed", tmp_path / "copy")
+        path = specimen.copy("closed", tmp_path / "copy")
         data = bytearray(path.read_bytes())
         page = 1 + rng.randrange(len(data) // PAGE - 1)
         zeros(data, 0, rng)
