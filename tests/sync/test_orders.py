@@ -50,7 +50,7 @@ class GateAt:
             settings.journal, device=DEVICE, central_key=trusted.central_key, state_key=trusted.state_key
         )
         place = settings.device.place
-        clock = SystemClock()
+        clock = SystemClock(trust="system")
         self.gate = Gate(
             place=place, shelf=self.shelf, journal=self.journal, portal=self.portal,
             thermal=SetThermal(), clock=clock,
