@@ -83,9 +83,9 @@ class CentralSettings(Table):
 class SyncSettings(Table):
     """How the sync daemon paces itself."""
 
-    batch_records: int = Field(200, ge=1, le=5000, description="most records in one request")
+    batch_records: int = Field(1000, ge=1, le=5000, description="most records in one request")
     batch_bytes: int = Field(
-        262_144, ge=4096, le=8_388_608, description="most bytes of records in one request"
+        1_048_576, ge=4096, le=8_388_608, description="most bytes of records in one request"
     )
     poll_seconds: float = Field(0.5, ge=0.05, le=60, description="how often the journal is looked at")
     backoff_seconds: float = Field(300.0, ge=0.1, le=3600, description="longest wait after failures")
