@@ -249,9 +249,8 @@ def main(
     ]
     headings = ["", "peak requests/s", "requests", "share shed", "half, min", "all, min", "drained"]
     show(f"{terminals:,} terminals after {outage:g} minutes without central", headings, rows)
-    click.echo(
-        f"{receivers} receivers, {cost[0] * 1e3:.1f} ms a request and {cost[1] * 1e6:.0f} µs a record ({said})"
-    )
+    each = f"{cost[0] * 1e3:.1f} ms a request, {cost[1] * 1e6:.0f} µs a record"
+    click.echo(f"{receivers} receivers; {each}: {said}")
     if least:
         click.echo(
             f"a backlog of {backlog:,.0f} records: {least / 60:.1f} minutes at best, with full batches"
