@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from sync.central.wire import Refusal, problem
@@ -22,10 +22,15 @@ _LOADED = Wish(records=2000, bytes=1_048_576)  # few requests with much in them,
 
 
 class Shedder:
-    """Admits at most `limit` batches at a time. Used by one thread: the event loop's."""
+    """Admits at most `limit` batches at a time. Used by one thread: the event loop's. clock: seconds."""
 
-    def __init__(self, limit: int = BATCHES_AT_ONCE, rng: random.Random | None = None) -> None:
-        self._limit = limit
+    def __init__(
+        self,
+        limit: int = BATCHES_AT_ONCE,
+        rng: random.Random | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._limit, self._clock = limit, clock
         self._rng = rng or random.Random()  # noqa: S311 - spreads load, guards nothing
         self._turned_away = 0  # those that are still to come back
         self._seconds = 0.1  # a batch's stay, smoothed
@@ -38,13 +43,13 @@ class Shedder:
             self._turned_away += 1
             raise self.busy(f"{self._limit} batches are in work")
         self.in_work += 1
-        began = time.monotonic()
+        began = self._clock()
         try:
             yield
         finally:
             self.in_work -= 1
             self._turned_away = max(0, self._turned_away - 1)
-            self._seconds += 0.1 * (time.monotonic() - began - self._seconds)
+            self._seconds += 0.1 * (self._clock() - began - self._seconds)
 
     def busy(self, detail: str) -> Refusal:
         """The refusal of a batch that may come again later."""

@@ -120,13 +120,13 @@ def measure(records: int, turns: int, sample: int, directory: Path, cache: Path)
                 uplink.stdin.write(f"{before + wanted}\n")
                 uplink.stdin.flush()
                 said = json.loads(uplink.stdout.readline())
-                done = said["through"] - before
+                done = said["count"] - before
                 one["uplink"] = done / said["seconds"]
                 one["uplink_cpu"] = said["cpu"] / done
                 one["central_cpu"] = (cpu_seconds(serving.pid) - served) / done
                 one["records_a_request"] = done / said["requests"]
                 one["resident"] = said["resident"]
-                before = int(said["through"])
+                before = int(said["count"])
                 bar.update(int(done))
                 taken.append(one)
         arrived = counts(central)

@@ -1,88 +1,86 @@
 """make bench-herd: 10,000 terminals come back after an outage, in virtual time.
 
-The waits between tries are the daemon's own (Pace), from the first failed request on through the outage. All
-lost central in the same half second. Central is modelled: `receivers` that each take one batch at a time and
-need for it what `make bench-ingest` measured over HTTP on PostgreSQL (a cost a request and a cost a record,
-from its two batch sizes; without its JSON, stated defaults), at most `LIMIT` batches admitted, 503 with
-Retry-After for the others, each of which costs central time too. A terminal that gets no answer in time takes
-it for a fault, as the uplink does, though central did the work.
+The waits between tries and the sizes of batches are the uplink's own (Pace, BatchSize), from the first failed
+request on through the outage; all lost central in the same half second. What central turns away, and with
+what Retry-After and wishes, is its own Shedder's doing. Its work is modelled: `receivers` that take one batch
+at a time and need for it what `make bench-ingest` measured over HTTP on PostgreSQL (a cost a request and a
+cost a record, from its two batch sizes; without its JSON, stated defaults); a 503 costs time too. A terminal
+that gets no answer in time takes it for a fault, as the uplink does, though central did the work.
 
-Compared: waits that double in step, without jitter; full jitter; and full jitter with central's Retry-After
-and the pause that it wishes for. A terminal that has drained its backlog is left out after that.
+Compared: waits that double in step, without jitter; full jitter; and full jitter with Retry-After and the
+pauses that central wishes for. A terminal that has drained its backlog is left out after that.
 """
 
 from __future__ import annotations
 
 import heapq
 import json
+import math
 import random
 import statistics
 from collections import Counter
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 import click
 
-from sync.daemon import Pace
+from sync.central.shedding import Shedder
+from sync.central.wire import Refusal
+from sync.pace import BatchSize, Pace
+from sync.protocol import Wish
 from tests.bench.report import save, show
 
-LIMIT = 32  # batches at work or waiting for it
 TIMEOUT = 10.0  # seconds that a terminal waits for an answer
 REFUSAL = 0.001  # seconds of a receiver for a 503
-LONGEST = 300.0  # seconds: of the backoff, and of a Retry-After
+LONGEST = 300.0  # seconds: sync.backoff_seconds
 OVER_HTTP = "PostgreSQL, over HTTP"
 _DEFAULT_COST = (0.01, 0.0001)  # seconds a request, seconds a record
+_BATCH_BYTES = 262_144  # sync.batch_bytes
 _FIRST_TRY = 0.5  # seconds: sync.poll_seconds
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a terminal is told, and when. stored: records; 0 when refused. wait: Retry-After, or the pause."""
+    """What a terminal is told, and when. stored: records; 0 when refused, then with a Retry-After."""
 
     at: float
     stored: int
-    wait: float = 0.0
+    retry_after: float | None = None
+    wish: Wish = field(default_factory=Wish)
 
 
-@dataclass
 class Central:
-    """Receivers in virtual time. cost: seconds a request and a record."""
+    """Receivers in virtual time, with the real Shedder. cost: seconds a request and a record."""
 
-    receivers: int
-    cost: tuple[float, float]
-    rng: random.Random
-    arrived: Counter[int] = field(default_factory=Counter)  # requests by second
-    shed: int = 0
-    _free: list[float] = field(default_factory=list)  # when each receiver is free again
-    _ends: list[float] = field(default_factory=list)  # of the admitted batches
-    _outside: int = 0  # turned away and still to come back
-    _stay: float = 0.1  # seconds of a batch at central, smoothed
+    def __init__(self, receivers: int, cost: tuple[float, float], rng: random.Random) -> None:
+        self._cost, self._now = cost, 0.0
+        self._free = [-math.inf] * receivers  # when each is free again
+        self._shedder = Shedder(rng=rng, clock=lambda: self._now)
+        self._admitted: list[tuple[float, int, ExitStack]] = []  # by when they end
+        self.arrived: Counter[int] = Counter()  # requests by second
+        self.shed = 0
 
     def request(self, now: float, records: int) -> Answer:
         """Take a batch of `records`, or turn it away."""
-        self._free = self._free or [now] * self.receivers
-        self.arrived[int(now)] += 1
-        while self._ends and self._ends[0] <= now:
-            heapq.heappop(self._ends)
-        if len(self._ends) >= LIMIT:
+        while self._admitted and self._admitted[0][0] <= now:
+            self._now, _, stay = heapq.heappop(self._admitted)
+            stay.close()
+        self._now = now
+        self.arrived[math.floor(now)] += 1
+        begins = max(now, self._free[0])
+        stay = ExitStack()
+        try:
+            stay.enter_context(self._shedder.admitted())
+        except Refusal as refusal:
             self.shed += 1
-            self._outside += 1
-            heapq.heapreplace(self._free, max(now, self._free[0]) + REFUSAL)
-            asked = self.rng.uniform(0.5, 1.5) * (2 + self._drain())
-            return Answer(now, 0, max(1.0, min(asked, LONGEST)))
-        end = max(now, self._free[0]) + self.cost[0] + records * self.cost[1]
+            heapq.heapreplace(self._free, begins + REFUSAL)
+            return Answer(now, 0, refusal.retry_after)
+        end = begins + self._cost[0] + records * self._cost[1]
         heapq.heapreplace(self._free, end)
-        heapq.heappush(self._ends, end)
-        self._stay += 0.1 * (end - now - self._stay)
-        self._outside = max(0, self._outside - 1)
-        loaded = len(self._ends) * 2 > LIMIT
-        pause = self.rng.uniform(0.5, 1.5) * (self._stay + self._drain()) if loaded else 0.0
-        return Answer(end, records, min(pause, LONGEST))
-
-    def _drain(self) -> float:
-        """Seconds that those who were turned away will keep central busy."""
-        return self._outside * self._stay / LIMIT
+        heapq.heappush(self._admitted, (end, self.arrived.total(), stay))
+        return Answer(end, records, wish=self._shedder.wish())
 
 
 class Waits(Protocol):
@@ -155,22 +153,28 @@ def simulate(campus: Campus, way: Way, central: Central, seed: int) -> dict[str,
         tries.append((at, number))
     heapq.heapify(tries)
     sent = [0] * campus.terminals
+    sizes = [BatchSize(campus.batch, _BATCH_BYTES) for _ in range(campus.terminals)]
     drained: list[float] = []
     while tries and tries[0][0] < campus.longest:
         now, number = heapq.heappop(tries)
         waiting = int((campus.outage + now) / 60 * campus.a_minute) - sent[number]
-        answer = central.request(now, min(waiting, campus.batch))
+        answer = central.request(now, min(waiting, sizes[number].records))
         if answer.at - now > TIMEOUT:
+            sizes[number].halve()
             at = now + TIMEOUT + waits[number].after_fault(None)
         elif not answer.stored:
-            at = answer.at + waits[number].after_fault(answer.wait if way.heeds else None)
+            at = answer.at + waits[number].after_fault(answer.retry_after if way.heeds else None)
         else:
             waits[number].after_success()
+            sizes[number].took(answer.at - now)
             sent[number] += answer.stored
             if answer.stored == waiting:
                 drained.append(answer.at)
                 continue
-            at = answer.at + (answer.wait if way.heeds else 0.0)
+            at = answer.at
+            if way.heeds:
+                sizes[number].heed(answer.wish)
+                at += min(answer.wish.pause, LONGEST)
         heapq.heappush(tries, (at, number))
     requests = sum(central.arrived.values())
     whole = len(drained) == campus.terminals

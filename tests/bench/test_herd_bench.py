@@ -8,7 +8,8 @@ from pathlib import Path
 
 from click.testing import CliRunner
 
-from tests.bench.herd import LIMIT, OVER_HTTP, WAYS, Campus, Central, main, measured_cost, simulate
+from sync.central.shedding import BATCHES_AT_ONCE
+from tests.bench.herd import OVER_HTTP, WAYS, Campus, Central, main, measured_cost, simulate
 
 
 def test_a_small_run_has_every_measure(tmp_path: Path) -> None:
@@ -26,9 +27,9 @@ def test_a_small_run_has_every_measure(tmp_path: Path) -> None:
 
 def test_central_admits_its_limit_and_turns_the_rest_away_until_one_is_done() -> None:
     central = Central(1, (1.0, 0.0), random.Random(1))
-    answers = [central.request(0.0, 5) for _ in range(LIMIT + 3)]
-    assert [answer.stored for answer in answers] == [5] * LIMIT + [0] * 3
-    assert all(answer.wait >= 1 for answer in answers[LIMIT:])
+    answers = [central.request(0.0, 5) for _ in range(BATCHES_AT_ONCE + 3)]
+    assert [answer.stored for answer in answers] == [5] * BATCHES_AT_ONCE + [0] * 3
+    assert all((answer.retry_after or 0) >= 1 for answer in answers[BATCHES_AT_ONCE:])
     assert central.request(1.5, 5).stored == 5
     assert central.shed == 3
 
