@@ -21,6 +21,7 @@ import statistics
 from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -59,6 +60,7 @@ class Central:
         self._free = [-math.inf] * receivers  # when each is free again
         self._shedder = Shedder(rng=rng, clock=lambda: self._now)
         self._admitted: list[tuple[float, int, ExitStack]] = []  # by when they end
+        self._numbers = count()
         self.arrived: Counter[int] = Counter()  # requests by second
         self.shed = 0
 
@@ -79,7 +81,7 @@ class Central:
             return Answer(now, 0, refusal.retry_after)
         end = begins + self._cost[0] + records * self._cost[1]
         heapq.heapreplace(self._free, end)
-        heapq.heappush(self._admitted, (end, self.arrived.total(), stay))
+        heapq.heappush(self._admitted, (end, next(self._numbers), stay))
         return Answer(end, records, wish=self._shedder.wish())
 
 
