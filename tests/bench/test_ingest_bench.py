@@ -22,6 +22,7 @@ def test_a_small_run_has_every_measure(tmp_path: Path) -> None:
     assert set(measured["rates"]) == {
         COPY,
         INGEST,
+        "  of it verifying and parsing",
         "PostgreSQL, over HTTP",
         "PostgreSQL, 2 receivers",
         "SQLite, ingest",
