@@ -250,7 +250,9 @@ def test_a_damaged_log_costs_only_what_was_in_it_alone(
         data[:32] = bytes(32)
         lowest = RECORDS - 60
     elif harm == "middle":
-        data[len(data) // 2] ^= 4
+        frames = range(32, len(data) - PAGE - 23, PAGE + 24)
+        current = [at for at in frames if data[at + 8 : at + 16] == data[16:24]]  # not of a log before
+        data[current[len(current) // 2] + PAGE // 2] ^= 4
         lowest = RECORDS
     elif callable(harm):
         for page in range(len(data) // PAGE + 1):
