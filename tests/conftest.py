@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -36,3 +38,19 @@ def no_real_installation_is_touched() -> Iterator[None]:
     before = [place.stat().st_mtime_ns if place.exists() else None for place in places]
     yield
     assert [place.stat().st_mtime_ns if place.exists() else None for place in places] == before
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Print the report of the fault schedules, if any were run, and write it to bench-out/faults.json."""
+    from tests.sim.report import REPORT, Report
+
+    tests = [test for kind in ("passed", "failed") for test in terminalreporter.getreports(kind)]
+    found = [json.loads(value) for test in tests for name, value in test.user_properties if name == REPORT]
+    if found:
+        report = Report.of(found)
+        terminalreporter.section("fault schedules")
+        for line in report.lines():
+            terminalreporter.line(line)
+        file = Path(__file__).parents[1] / "bench-out" / "faults.json"
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(json.dumps(report.document(), indent=2) + "\n", "utf-8")

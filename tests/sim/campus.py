@@ -103,13 +103,18 @@ def private_key(rng: random.Random) -> EllipticCurvePrivateKey:
     return derive_private_key(rng.getrandbits(255) + 1, SECP256R1())
 
 
+def people(*, seed: int) -> tuple[Citizen, ...]:
+    """The people of the campus that `build` makes from `seed`."""
+    rng = random.Random(seed)
+    return tuple(_citizen(rng, number) for number in range(PEOPLE))
+
+
 def build(directory: Path, *, seed: int, link_url: str, busy: bool = False) -> Campus:
     """Make central and the gate's terminal under `directory`. link_url: where terminals are to find central.
 
     busy: make a classroom with a class and a hall with an event too, each with its terminal, and a check-in.
     """
-    rng = random.Random(seed)
-    citizens = tuple(_citizen(rng, number) for number in range(PEOPLE))
+    citizens = people(seed=seed)
     site = Site(directory / "central")
     site.create(link_url)
     store = Store(site.database_url)

@@ -67,10 +67,10 @@ STEPS: dict[str, tuple[str, Step, int]] = {
     "the receipt saved, not taken up": ("sync", Step("terminal.receipt:Receipt.save", after=True), 1),
     "the batch arrived, not stored": (
         "central",
-        Step("sync.central.store:Store.ingest", after=False),
+        Step("sync.central.store:Store.take", after=False),
         1,
     ),
-    "stored, central has not answered": ("central", Step("sync.central.store:Store.ingest", after=True), 1),
+    "stored, central has not answered": ("central", Step("sync.central.store:Store.take", after=True), 1),
 }
 
 
