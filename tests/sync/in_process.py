@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import math
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,6 +19,8 @@ class InProcess(BaseAdapter):
     fates: what becomes of the requests to come, one each: "lose-request", "lose-response", "duplicate",
     "portal"; those after the last arrive and are answered.
     """
+
+    used = -math.inf  # what sync.http asks of an adapter: there is no connection that could be left over
 
     def __init__(self, app: Any) -> None:
         super().__init__()

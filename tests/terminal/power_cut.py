@@ -21,7 +21,8 @@ from pathlib import Path
 _SECTOR = 512  # bytes
 _VFS_POINTERS = 16  # functions of sqlite3_vfs, version 3, from xOpen on
 _IO_POINTERS = 18  # functions of sqlite3_io_methods, version 3
-_OPEN = CFUNCTYPE(c_int, c_void_p, c_char_p, c_void_p, c_int, c_void_p)
+# A path is a pointer: SQLite keeps it, and there is more behind its end.
+_OPEN = CFUNCTYPE(c_int, c_void_p, c_void_p, c_void_p, c_int, c_void_p)
 _DELETE = CFUNCTYPE(c_int, c_void_p, c_char_p, c_int)
 _WRITE = CFUNCTYPE(c_int, c_void_p, c_void_p, c_int, c_int64)
 _TRUNCATE = CFUNCTYPE(c_int, c_void_p, c_int64)
@@ -119,11 +120,11 @@ def recorded() -> Iterator[Recording]:
     vfs.name = b"recorded"
     kept: list[object] = []  # what SQLite points to must live
 
-    def on_open(own: int, path: bytes | None, file: int, flags: int, out: int) -> int:
+    def on_open(own: int, path: int | None, file: int, flags: int, out: int) -> int:
         result: int = _OPEN(whole.calls[0])(own, path, file, flags, out)
         pointer = c_void_p.from_address(file)
         if result == 0 and pointer.value and path:
-            names[file] = Path(path.decode()).name
+            names[file] = Path(ctypes.string_at(path).decode()).name
             pointer.value = ctypes.addressof(hooked(pointer.value))
         return result
 
