@@ -185,4 +185,4 @@ class ExactlyOnce(RuleBasedStateMachine):
 
 
 TestExactlyOnce = ExactlyOnce.TestCase
-TestExactlyOnce.settings = settings(max_examples=40, stateful_step_count=25)
+TestExactlyOnce.settings = settings(max_examples=30, stateful_step_count=20)
