@@ -21,13 +21,14 @@ settings.register_profile(
 settings.load_profile("campusgate")
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A file's tests stay in one process, with its fixtures; so do those that run whole campuses.
 
     Each of these starts a dozen processes that are to answer as quickly as at a gate.
     """
     for item in items:
-        whole_campus = item.path.name in ("test_demo.py", "test_kill.py")
+        whole_campus = item.path.name in ("test_demo.py", "test_kill.py", "test_schedules.py")
         item.add_marker(pytest.mark.xdist_group("campus" if whole_campus else str(item.path)))
 
 
