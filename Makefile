@@ -14,7 +14,7 @@ demo: setup ## the whole chain with simulated hardware, until Ctrl-C; SCANS=60 e
 .PHONY: test
 test: setup ## every test, on all cores, with branch coverage; ARGS='-k codes' goes to pytest
 	@.ci/test-programs
-	$(bin)/pytest -n auto --dist loadgroup --cov --cov-branch --cov-report=term $(ARGS)
+	$(bin)/pytest -n auto --no-loadscope-reorder --cov --cov-branch --cov-report=term $(ARGS)
 
 .PHONY: lint
 lint: setup ## style, types and the direction of imports; changes nothing

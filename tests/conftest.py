@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.scheduler import LoadScopeScheduling
 
 settings.register_profile(
     "campusgate",
@@ -21,15 +22,16 @@ settings.register_profile(
 settings.load_profile("campusgate")
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A file's tests stay in one process, with its fixtures; so do those that run whole campuses.
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    """A file's tests stay in one process, with its fixtures; so do those that run whole campuses."""
+    return _ByFile(config, log)
 
-    Each of these starts a dozen processes that are to answer as quickly as at a gate.
-    """
-    for item in items:
-        whole_campus = item.path.name in ("test_demo.py", "test_kill.py", "test_schedules.py")
-        item.add_marker(pytest.mark.xdist_group("campus" if whole_campus else str(item.path)))
+
+class _ByFile(LoadScopeScheduling):
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        # Each of these starts a dozen processes, which are to answer as quickly as at a gate.
+        return "campus" if file.endswith(("test_demo.py", "test_kill.py", "test_schedules.py")) else file
 
 
 @pytest.fixture(autouse=True, scope="session")
