@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 
 from hw.clock import Moment
-from terminal.journal import Memo
+from terminal.journal_memos import FOR_GOOD, Memo
 from terminal.orders import Command, Do, Orders, Outcome
 
 OWN = ("", "")
@@ -22,7 +22,6 @@ SKEW = timedelta(seconds=60)
 """So far may the terminal's clock be behind central's; a command that is further ahead waits."""
 
 _COMMAND = "command:"
-_FOR_GOOD = 2**62  # Unix seconds
 
 
 def due(orders: Orders, known: Mapping[str, int], now: Moment) -> Iterator[Command]:
@@ -53,9 +52,9 @@ def memos(
     command: Command, outcome: Outcome, orders: Orders, known: Mapping[str, int], at: datetime
 ) -> list[Memo]:
     """What is to be remembered with the record of `command`, and what forgotten. known: as in `due`."""
-    found = [Memo(_COMMAND + command.identity, int(command.expires_at.timestamp()), _FOR_GOOD)]
+    found = [Memo(_COMMAND + command.identity, int(command.expires_at.timestamp()), FOR_GOOD)]
     if outcome is Outcome.DONE and command.do == Do.LOCKDOWN:
-        found.append(Memo(LOCKDOWN, int(command.issued_at.timestamp()), _FOR_GOOD))
+        found.append(Memo(LOCKDOWN, int(command.issued_at.timestamp()), FOR_GOOD))
     if outcome is Outcome.DONE and command.do == Do.RELEASE:
         found.append(Memo(LOCKDOWN, 0, 0))
     listed = {_COMMAND + one.identity for one in orders.commands}

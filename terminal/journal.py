@@ -9,15 +9,13 @@ Damage that shows, when it is opened or at any later moment, is recovered from a
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import logging
 import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
@@ -34,13 +32,17 @@ from terminal.journal_file import (
     assert_chained,
     assert_wal_sound,
     connect,
+    free_bytes,
+    give_back,
     is_damage,
     prepare,
     stored,
     verified_tail,
 )
+from terminal.journal_memos import Memo, Memos
 from terminal.journal_reader import JournalReader
-from terminal.journal_recovery import Owner, Recovery, finish, recover
+from terminal.journal_recovery import Opened, finish, recover
+from terminal.journal_salvage import Owner, Recovery
 from terminal.receipt import Receipt
 from terminal.records import AnyRecord, seal
 
@@ -53,28 +55,6 @@ PAGE_SIZE = 4096  # bytes, SQLite's own choice
 _REPAIR_AGAIN = 30.0  # seconds, at least, between two attempts to recover
 
 __all__ = ["Entry", "Journal", "JournalDamage", "JournalError", "JournalReader", "Memo", "Opened", "Recovery"]
-
-
-@dataclass(frozen=True, slots=True)
-class Memo:
-    """One thing remembered of a person at a place, for the rules. until: Unix seconds; 0 forgets it now."""
-
-    what: str
-    value: int
-    until: int
-
-
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """What opening found. verified: how many of the newest records were read back and are sound.
-
-    clean: it had been closed properly. recovered: what became of it if it was damaged, then or since.
-    """
-
-    newest: int
-    verified: int
-    clean: bool
-    recovered: Recovery | None = None
 
 
 class Journal:
@@ -97,12 +77,14 @@ class Journal:
         quota: int = DEFAULT_QUOTA,
     ) -> None:
         self.path, self._receipt, self._quota = path, receipt, quota
-        self._owner, self._state_key = Owner(device, place, central_key), state_key
+        self._owner, self._memos = Owner(device, place, central_key), Memos(state_key)
         self._lock = threading.Lock()
         self._db: Database
         self.head: Entry  # the newest record
-        self._trusted_time: datetime | None = None  # see newest_time; None until it was looked for
+        self._trusted_time: datetime | None = None  # see newest_time
+        self._time_looked_for = False
         self._damage: JournalDamage | None = None  # seen, but not repaired yet
+        self._recovery: Recovery | None = None  # done, but the new file is not open yet
         self._repair_at = 0.0  # monotonic seconds
         try:
             with self._errors("open"):
@@ -136,11 +118,11 @@ class Journal:
                 self._db.execute("insert into entry values (?, ?)", [event.sequence, event.text])
             self._db.execute("update head set sequence = ?, digest = ?", [head.sequence, head.digest])
             if memos:
-                now = int(records[0].happened_at.timestamp())
-                person = self._person(records[0].claimed_subject, records[0].place)
-                self._remember(person, memos, now)
+                about = records[0]
+                now = int(about.happened_at.timestamp())
+                self._memos.remember(self._db, about.claimed_subject, about.place, memos, now=now)
         self.head = head
-        if events[-1].clock_trusted and self._trusted_time is not None:
+        if events[-1].clock_trusted:
             self._trusted_time = events[-1].time
         return Entry(events[0].sequence, events[0].digest)
 
@@ -149,23 +131,20 @@ class Journal:
 
         def write() -> None:
             with self._transaction():
-                self._remember(self._person(subject, place), memos, now)
+                self._memos.remember(self._db, subject, place, memos, now=now)
 
         self._do("write to", write)
 
     def recall(self, subject: str, place: str) -> dict[str, int]:
         """What is remembered of `subject` at `place`: values by `Memo.what`. Raises: JournalError."""
-        query, person = "select what, value from memo where person = ?", self._person(subject, place)
-        return self._do("read", lambda: dict(self._db.execute(query, [person]).fetchall()))
+        return self._do("read", lambda: self._memos.recall(self._db, subject, place))
 
     def count(self, what: str, *, since: int = 0, begins: bool = False) -> int:
         """How many memos there are, of all people, that are `what` and whose value is not below `since`.
 
         begins: count those whose `what` begins so. Raises: JournalError.
         """
-        query = "select count(*) from memo where what >= ? and what <= ? and value >= ?"
-        row = [what, what + "\U0010ffff" if begins else what, since]
-        return self._do("read", lambda: int(self._db.execute(query, row).fetchone()[0]))
+        return self._do("read", lambda: self._memos.count(self._db, what, since=since, begins=begins))
 
     def newest_time(self) -> datetime | None:
         """The wall time of the newest record with a trusted clock: the clock cannot be before it.
@@ -175,10 +154,12 @@ class Journal:
         return self._do("read", self._newest_time)
 
     def _newest_time(self) -> datetime | None:
-        if self._trusted_time is None:  # kept: without a trusted clock every scan asks
+        # Looked for once, found or not: without a trusted clock every scan asks, and it may mean reading all.
+        if self._trusted_time is None and not self._time_looked_for:
             rows = self._db.execute("select sequence, event from entry order by sequence desc")
             events = (stored(sequence, text) for sequence, text in rows)
             self._trusted_time = next((event.time for event in events if event.clock_trusted), None)
+            self._time_looked_for = True
         return self._trusted_time
 
     def events(self, first: int, *, records: int) -> list[Event]:
@@ -206,24 +187,14 @@ class Journal:
             with self._transaction():
                 limit = min(through, self.head.sequence - 1)
                 deleted = self._db.execute(query, [limit, records]).rowcount
-            # A script, because execute() takes only one step of it, which is one page.
-            self._db.conn.executescript(f"pragma incremental_vacuum({records})")
-            self._db.execute("pragma wal_checkpoint(passive)").fetchone()  # waits for nobody
+            give_back(self._db.conn, pages=records)
             return int(deleted)
 
         return self._do("purge", delete)
 
     def free_bytes(self) -> int:
         """Bytes in the file that hold nothing. Raises: JournalError."""
-
-        def read() -> int:
-            pages, size = (
-                int(self._db.execute(f"pragma {name}").fetchone()[0])
-                for name in ("freelist_count", "page_size")
-            )
-            return pages * size
-
-        return self._do("read", read)
+        return self._do("read", lambda: free_bytes(self._db.conn))
 
     def close(self) -> None:
         """Close the file."""
@@ -237,7 +208,7 @@ class Journal:
         clean = not wal.exists() or wal.stat().st_size == 0
         if self.path.is_file():
             assert_wal_sound(self.path)
-        self._trusted_time = None
+        self._trusted_time, self._time_looked_for = None, False
         self._db = Database(connect(self.path))
         try:
             self.shrinks = prepare(self._db.conn, max(1, self._quota // PAGE_SIZE))
@@ -279,28 +250,27 @@ class Journal:
         started = time.monotonic()
         try:
             with self._errors("recover"):
-                recovery = recover(self.path, str(damage.args[0]), self._owner, self.receipt())
+                # Not again when only opening the new file failed: it is sound, and a copy of it takes room.
+                self._recovery = self._recovery or recover(
+                    self.path, str(damage.args[0]), self._owner, self.receipt()
+                )
                 # The old connection sees that its file is another by now, and leaves the log alone.
                 if hasattr(self, "_db"):
                     self._db.close()
                 self._open()
         except JournalError as error:
+            if isinstance(error, JournalDamage):
+                self._recovery = None
             now = time.monotonic()
             self._repair_at = now + max(_REPAIR_AGAIN, 5 * (now - started))
             raise JournalError(f"{damage}; {error}") from error
-        self._damage = None
+        recovery, self._damage, self._recovery = self._recovery, None, None
         self.opened = replace(self.opened, recovered=recovery)
         log.error(
             "%s was damaged and is set aside as %s: %d records recovered, lost: %s",
             self.path, recovery.set_aside, recovery.recovered,
             ", ".join(f"{first} to {last}" for first, last in recovery.lost) or "none",
         )  # fmt: skip
-
-    def _remember(self, person: bytes, memos: Sequence[Memo], now: int) -> None:
-        for memo in memos:
-            row = [person, memo.what, memo.value, memo.until]
-            self._db.execute("insert or replace into memo values (?, ?, ?, ?)", row)
-        self._db.execute("delete from memo where until < ?", [now])
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -312,9 +282,6 @@ class Journal:
             if self._db.conn.in_transaction:
                 self._db.execute("rollback")
             raise
-
-    def _person(self, subject: str, place: str) -> bytes:
-        return hmac.digest(self._state_key, f"{place}\n{subject}".encode(), hashlib.sha256)[:16]
 
     @contextmanager
     def _errors(self, doing: str) -> Iterator[None]:

@@ -108,6 +108,21 @@ def make_tables(db: sqlite3.Connection) -> None:
         raise
 
 
+def free_bytes(db: sqlite3.Connection) -> int:
+    """Bytes in the file of `db` that hold nothing. Raises: sqlite3.Error."""
+    pages, size = (
+        int(db.execute(f"pragma {name}").fetchone()[0]) for name in ("freelist_count", "page_size")
+    )
+    return pages * size
+
+
+def give_back(db: sqlite3.Connection, *, pages: int) -> None:
+    """Shrink the file of `db` by as many empty pages, at the most. Raises: sqlite3.Error."""
+    # A script, because execute() takes only one step of it, which is one page.
+    db.executescript(f"pragma incremental_vacuum({pages})")
+    db.execute("pragma wal_checkpoint(passive)").fetchone()  # waits for nobody
+
+
 def stored(sequence: int, text: str) -> Event:
     """The event in the row `sequence`. Raises: JournalDamage when that is not what it holds."""
     try:

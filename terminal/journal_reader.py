@@ -1,4 +1,4 @@
-"""The sync daemon's view of the journal: it opens the file anew each time: it may be replaced."""
+"""The sync daemon's view of the journal. It opens the file anew each time, because that may be replaced."""
 
 from __future__ import annotations
 

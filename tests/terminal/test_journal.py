@@ -266,3 +266,17 @@ def test_another_user_reads_the_journal_and_leaves_nothing_behind(tmp_path: Path
     assert len(events) == 5
     assert JournalReader(path).newest() == 5
     assert [file.name for file in tmp_path.iterdir()] == ["journal.db"]
+
+
+def test_without_a_trusted_time_the_journal_is_read_through_for_one_only_once(path: Path) -> None:
+    journal = open_journal(filled(path, 0))
+    journal.append(scan_record(clock_trusted=False))
+    assert journal.newest_time() is None
+    statements: list[str] = []
+    journal._db.conn.set_trace_callback(statements.append)
+    assert journal.newest_time() is None
+    assert statements == []
+    journal.append(scan_record(2))
+    journal.append(scan_record(3, clock_trusted=False))
+    assert journal.newest_time() == NOW
+    journal.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import multiprocessing
 import random
 import shutil
@@ -15,12 +16,19 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from hw.clock import Source
+from hw.clock_sources import MachineSources
+from terminal.command_desk import locked_down
+from terminal.commands import OWN, memos
 from terminal.events import DAMAGE, LOST, Event, parse_event
 from terminal.journal import Journal, JournalError, JournalReader
 from terminal.journal_pages import PageSource
+from terminal.journal_recovery import set_aside
 from terminal.memory import ISSUED_AT
+from terminal.orders import Orders, Outcome
 from terminal.receipt import Receipt
 from terminal.records import unseal
+from tests.terminal.command_rig import command
 from tests.terminal.test_journal_faults import file_size_limit
 from tests.terminal.world import (
     DEVICE,
@@ -358,3 +366,53 @@ def test_damage_that_a_full_disk_keeps_from_being_repaired_is_repaired_later(
     assert journal.opened.recovered
     journal.close()
     assert contiguous(JournalReader(path).after(0, **ALL))
+
+
+def test_a_recovered_journal_that_cannot_be_opened_at_once_is_opened_later_and_not_recovered_again(
+    specimen: Specimen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = specimen.copy("closed", tmp_path / "copy")
+    journal = open_journal(path)
+    journal._db.execute("update entry set event = substr(event, 9) where sequence = 700")
+
+    def no_room(*_: object) -> bool:
+        raise OSError(errno.ENOSPC, "no space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("terminal.journal.prepare", no_room)
+        with pytest.raises(JournalError, match="no space left"):
+            journal.events(650, records=100)
+    journal._repair_at = 0.0
+    assert journal.append(scan_record()).sequence > RECORDS
+    assert journal.opened.recovered
+    assert set_aside(path) == [journal.opened.recovered.set_aside]
+    journal.close()
+    assert [event.type for event in JournalReader(path).after(0, **ALL)].count(DAMAGE) == 1
+
+
+def test_a_recovered_journal_remembers_a_lockdown_and_the_commands_that_were_done(
+    specimen: Specimen, tmp_path: Path
+) -> None:
+    path = specimen.copy("closed", tmp_path / "copy")
+    journal = open_journal(path)
+    lockdown = command("c1", "lockdown")
+    journal.remember(*OWN, memos(lockdown, Outcome.DONE, Orders((lockdown,)), {}, NOW), now=AT)
+    known = journal.recall(*OWN)
+    journal._db.execute("update entry set event = substr(event, 9) where sequence = 700")
+    journal.events(650, records=100)
+    assert journal.opened.recovered
+    assert locked_down(journal)
+    assert journal.recall(*OWN) == known
+    journal.close()
+
+
+def test_the_report_of_the_damage_says_how_its_time_is_known(specimen: Specimen, tmp_path: Path) -> None:
+    path = specimen.copy("closed", tmp_path / "copy")
+    journal = open_journal(path)
+    journal._db.execute("update entry set event = substr(event, 9) where sequence = 700")
+    journal.events(650, records=100)
+    [report] = journal.events(journal.head.sequence, records=1)
+    assert (report.type, report.boot) == (DAMAGE, MachineSources().boot)
+    assert report.uptime is not None
+    assert report.clock_trusted == (report.clock != Source.NONE)
+    journal.close()
