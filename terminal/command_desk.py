@@ -77,7 +77,10 @@ class CommandDesk:
         if not orders.commands and not orders.malformed:
             return
         known = self._journal.recall(*OWN)
-        for command in due(orders, known, now):
+        commands = list(due(orders, known, now))
+        if self._diagnosis and self._diagnosis[0] not in {command.identity for command in commands}:
+            self._diagnosis = None  # nobody waits for it any more
+        for command in commands:
             outcome, reason = judged(command, now.wall)
             done, details = outcome is Outcome.DONE, None
             if done and command.do == Do.DIAGNOSTICS and (details := self._details(command)) is None:
@@ -101,10 +104,11 @@ class CommandDesk:
         return (place.pulse_seconds if place else None) or policy.pulse_seconds
 
     def _details(self, command: Command) -> Mapping[str, Any] | None:
-        """The diagnosis that `command` asks for; None while it is being made."""
-        if self._diagnosis is None or self._diagnosis[0] != command.identity:
+        """The diagnosis that `command` asks for; None while it, or that of another command, is being made."""
+        if self._diagnosis is None:
             self._diagnosis = (command.identity, self._diagnose())
-        details = self._diagnosis[1].details
+        identity, diagnosis = self._diagnosis
+        details = diagnosis.details if identity == command.identity else None
         if details is not None:
             self._diagnosis = None
         return details

@@ -33,6 +33,7 @@ class CommandRig(Rig):
     def start(self) -> None:
         super().start()
         self.diagnosis = SetDiagnosis()
+        self.begun = 0  # diagnoses
         self.desk = CommandDesk(
             device=DEVICE,
             place=self.place,
@@ -40,8 +41,12 @@ class CommandRig(Rig):
             journal=self.journal,
             portal=self.portal,
             clock=self.clock,
-            diagnose=lambda: self.diagnosis,
+            diagnose=self._diagnose,
         )
+
+    def _diagnose(self) -> SetDiagnosis:
+        self.begun += 1
+        return self.diagnosis
 
     def order(self, *commands: Command, device: str = DEVICE) -> None:
         """Publish these orders and no others, let them reach the terminal, and let it look."""

@@ -14,7 +14,7 @@ from terminal.person import Person
 from terminal.reasons import Reason, Verdict
 from terminal.records import AnyRecord
 from terminal.roster_layout import orders_target, target_file
-from tests.terminal.command_rig import CommandRig, command
+from tests.terminal.command_rig import CommandRig, SetDiagnosis, command
 from tests.terminal.world import DEVICE, NOW, PEOPLE, PIN, Town, code_of, level, pass_of, sighting
 
 
@@ -73,6 +73,26 @@ def test_a_diagnosis_is_recorded_when_it_is_there_and_holds_up_no_other_command(
     gate.diagnosis.details = {}
     gate.look()
     assert gate.told()[1:] == [("c1", "diagnostics", "done")]
+
+
+def test_two_diagnoses_are_made_one_after_the_other(gate: CommandRig) -> None:
+    gate.order(command("c1", "diagnostics"), command("c2", "diagnostics"))
+    gate.look()
+    assert gate.begun == 1
+    gate.diagnosis.details = {}
+    gate.look()
+    gate.look()
+    assert sorted(gate.told()) == [("c1", "diagnostics", "done"), ("c2", "diagnostics", "done")]
+    assert gate.begun == 2
+
+
+def test_a_diagnosis_that_nobody_waits_for_any_more_is_no_answer_to_a_later_command(gate: CommandRig) -> None:
+    gate.order(command("c1", "diagnostics"))
+    gate.order(command("c2"))
+    gate.diagnosis = SetDiagnosis({"load": [0.2]})
+    gate.order(command("c3", "diagnostics"))
+    assert gate.begun == 2
+    assert gate.said()[-1]["details"] == {"load": [0.2]}
 
 
 def test_an_expired_command_is_recorded_as_such_and_not_done(gate: CommandRig) -> None:
