@@ -12,7 +12,7 @@ import queue
 import threading
 import time
 from collections.abc import Mapping
-from datetime import timedelta, tzinfo
+from dataclasses import replace
 from typing import Any
 
 import cv2
@@ -36,17 +36,15 @@ from terminal.command_desk import CommandDesk
 from terminal.device_code import DeviceCodes
 from terminal.diagnostics import Diagnosis
 from terminal.gate import Answer, Gate
-from terminal.journal import Journal, JournalError
-from terminal.journal_space import Housekeeping
+from terminal.journal import Journal
+from terminal.journal_keeping import JournalKeeping
+from terminal.local_policy import LocalPolicy
 from terminal.manual import ManualDesk
 from terminal.person import Person
 from terminal.phone_clocks import PhoneClocks
-from terminal.policy import Language, Place
 from terminal.portal import Portal
 from terminal.provision import Trust, device_key, trust
 from terminal.reasons import Reason, Verdict
-from terminal.receipt import Receipt
-from terminal.roster import RosterRefused
 from terminal.roster_shelf import RosterShelf
 from terminal.scanner import Scanner
 from terminal.screen.window import Window
@@ -56,10 +54,7 @@ log = logging.getLogger(__name__)
 
 _LOOK_EVERY = 0.5  # seconds between looks at what the sync daemon has written
 _DRAW_EVERY = 0.1  # seconds; an answer is drawn at once. Drawing holds the interpreter, so not more often
-_JOURNAL_RETRY = 2.0  # seconds
 _PREVIEW_WIDTH = 320  # pixels
-_QUIET = 3.0  # seconds since the last answer after which nobody is thought to stand there
-_MEGABYTE = 1_048_576  # bytes
 _CROWD_SHOWN = 1.0  # seconds that "one at a time" stays on the screen
 
 
@@ -84,21 +79,16 @@ class Terminal:
         self._keypad = open_keypad(settings)
         self._keys: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._desk = ManualDesk()
-        self._journal: Journal | None = None
-        self._journal_error = ""
-        self._house: Housekeeping | None = None
         self._gate: Gate | None = None
         self._commands: CommandDesk | None = None
         self._clock = SystemClock(trust=settings.clock.trust)
         self._central_clock = CentralClock(settings, self._clock)
+        self._keeping = JournalKeeping(settings, self._trust, self._clock)
         self._scanner = Scanner()
         self._attention = Attention()
         self._crowd_at = float("-inf")  # when several codes were last in view and none stood out
-        self._place: Place | None = None
-        self._languages: tuple[Language, ...] = ("zh", "en")
-        self._zone: tzinfo | None = None
-        self._roster_version: int | None = None
-        self._fault: tuple[Reason | None, str] = (Reason.ROSTER_MISSING, "starting")
+        self._policy = LocalPolicy(settings.device.place, self._shelf, self._clock)
+        self._fault = self._policy.fault
         self._waiting = 0
         self._answer: Answer | None = None
         self._answers = 0
@@ -136,8 +126,7 @@ class Terminal:
             self._keypad.close()
             self._case.close()
             self._window.close()
-            if self._journal:
-                self._journal.close()
+            self._keeping.close()
             self._single.close()
 
     def stop(self) -> None:
@@ -146,15 +135,13 @@ class Terminal:
         self._draw.set()
 
     def _watch(self) -> None:
-        look_at = open_at = house_at = 0.0
+        look_at = 0.0
         while not self._stop.is_set():
             try:
                 now = time.monotonic()
                 self._portal.tick(now)
-                if self._journal is None and now >= open_at:
-                    self._open_journal()
-                    # Not at once again: an attempt to recover a damaged one may have taken long.
-                    open_at = time.monotonic() + max(_JOURNAL_RETRY, 5 * (time.monotonic() - now))
+                if self._keeping.open(now):
+                    self._equip(self._keeping.journal)
                 if now >= look_at:
                     self._look()
                     look_at = now + _LOOK_EVERY
@@ -165,41 +152,17 @@ class Terminal:
                 if frame is not None:
                     self._serve(frame)
                 answered = self._answer.at.monotonic if self._answer else float("-inf")
-                if self._house and now >= house_at and now - answered > _QUIET:
-                    self._keep_house(self._house)
-                    house_at = now + _LOOK_EVERY
+                self._keeping.step(now, answered)
             except Exception:  # the gate outlives any single fault
                 log.exception("gate loop")
                 self._stop.wait(0.1)
 
-    def _keep_house(self, house: Housekeeping) -> None:
-        try:
-            house.step(self._clock.now())
-        except JournalError as error:
-            log.error("%s", error)
-
-    def _open_journal(self) -> None:
+    def _equip(self, journal: Journal | None) -> None:
+        """Make what needs the journal; without one a gate all the same, because an escape route opens."""
         settings = self._settings
-        try:
-            journal = Journal(
-                settings.journal,
-                device=settings.device.name,
-                central_key=self._trust.central_key,
-                state_key=self._trust.state_key,
-                place=settings.device.place,
-                receipt=settings.receipt,
-                quota=settings.storage.quota_mb * _MEGABYTE,
-            )
-            self._raise_floor(journal)
-        except JournalError as error:
-            if str(error) != self._journal_error:
-                log.error("%s", error)
-            self._journal_error = str(error)
-            self._gate = self._gate or self._gate_with(None)  # an escape route opens all the same
+        if journal is None:
+            self._gate = self._gate or self._gate_with(None)
             return
-        self._journal, self._journal_error = journal, ""
-        quota, days = settings.storage.quota_mb * _MEGABYTE, settings.storage.keep_days
-        self._house = Housekeeping(journal, quota=quota, keep=timedelta(days=days))
         self._gate = self._gate_with(journal)
         self._commands = CommandDesk(
             device=settings.device.name,
@@ -208,14 +171,8 @@ class Terminal:
             journal=journal,
             portal=self._portal,
             clock=self._clock,
-            diagnose=lambda: Diagnosis(settings, lambda: self._state().status()),
+            diagnose=lambda: Diagnosis(settings, self._status),
         )
-
-    def _raise_floor(self, journal: Journal) -> None:
-        """Raises: JournalError."""
-        newest = journal.newest_time()
-        if newest:
-            self._clock.raise_floor(newest)
 
     def _gate_with(self, journal: Journal | None) -> Gate:
         return Gate(
@@ -225,7 +182,7 @@ class Terminal:
             portal=self._portal,
             thermal=self._thermal,
             clock=self._clock,
-            house=self._house,
+            house=self._keeping.house,
         )
 
     def _look(self) -> None:
@@ -234,26 +191,14 @@ class Terminal:
         if self._commands:
             self._commands.look()
         self._central_clock.refresh(self._shelf)
-        if self._journal:
-            self._raise_floor(self._journal)
-            self._waiting = self._journal.head.sequence - Receipt.load(self._settings.receipt).count
-        fault: tuple[Reason | None, str] = (None, "")
-        try:
-            roster = self._shelf.current(self._clock.now())
-            self._roster_version = roster.version
-            policy = roster.policy()
-            self._place = policy.places.get(self._settings.device.place)
-            self._languages, self._zone = policy.languages_at(self._place), policy.calendar.zone
-            if self._place is None:
-                fault = (Reason.POLICY_MISSING, f"the policy has no place {self._settings.device.place!r}")
-        except RosterRefused as refused:
-            now = self._clock.now()  # python-tuf asks the machine's clock, trusted or not
-            doubt = "" if now.trusted else f"; the clock says {now.wall:%Y-%m-%d} and is not trusted"
-            fault = (refused.reason, f"{refused}{doubt}")
+        self._keeping.look()
+        self._waiting = self._keeping.waiting()
+        self._policy.look()
+        fault = self._policy.fault
         if self._commands and self._commands.lockdown:
             fault = (Reason.LOCKDOWN, fault[1] or "until central releases it")
-        if self._journal is None and self._journal_error:
-            fault = (Reason.JOURNAL_UNWRITABLE, self._journal_error)
+        if self._keeping.error:
+            fault = (Reason.JOURNAL_UNWRITABLE, self._keeping.error)
         if self._fault[0] and not fault[0]:
             self._attention = Attention()  # whoever was told to wait and still holds a code up is served now
         self._fault = fault
@@ -310,34 +255,37 @@ class Terminal:
         return TerminalState(
             now=now,
             device=self._settings.device.name,
-            place=self._place,
+            place=self._policy.place,
             camera=self._feed.status,
             portal=self._portal.state,
             waiting=self._waiting,
-            records=self._journal.head.sequence if self._journal else 0,
+            records=self._keeping.journal.head.sequence if self._keeping.journal else 0,
             answers=self._answers,
             fault=self._fault[0],
             fault_detail=self._fault[1],
-            roster_version=self._roster_version,
+            roster_version=self._policy.roster_version,
             roster_refused=str(self._shelf.refused or (self._gate.roster_refused if self._gate else "")),
             answer=self._answer,
             preview=self._preview,
             crowded=now.monotonic - self._crowd_at < _CROWD_SHOWN,
-            extra_notices=(*self._notices, *(self._house.notices() if self._house else ())),
-            journal=self._house.status() if self._house else {},
+            extra_notices=(*self._notices, *(self._keeping.house.notices() if self._keeping.house else ())),
             phone_clocks=self._phone_clocks,
             device_code=self._device_codes.current(now) if self._device_codes else "",
             prompt=self._desk.prompt(now.monotonic),
-            languages=self._languages,
-            zone=self._zone,
+            languages=self._policy.languages,
+            zone=self._policy.zone,
             case_open=self._case.open,
             clock=self._clock.state(),
             clock_refused=self._central_clock.refused,
         )
 
+    def _status(self) -> Mapping[str, Any]:
+        # The journal's part looks at the disk: not for every picture that is drawn.
+        return replace(self._state(), journal=self._keeping.status()).status()
+
     def _on_status(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
         del request
-        return self._state().status()
+        return self._status()
 
     def _on_screen(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
         del request

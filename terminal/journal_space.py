@@ -46,7 +46,7 @@ class Housekeeping:
         self._look_at = 0.0  # monotonic seconds
 
     def step(self, now: Moment) -> None:
-        """Do the next small thing. Raises: JournalError."""
+        """Do the next small thing. Raises: JournalError; OSError when the disk does not say its room."""
         self._measure()
         receipt = self._journal.receipt()
         # The newest that was sent stays: it is what receipts are checked against.
