@@ -7,6 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from fastapi import FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.staticfiles import StaticFiles
@@ -26,6 +27,7 @@ from sync.central.store import Store
 from sync.central.time_api import time_routes
 from sync.central.wire import Refusal, problem, too_large
 from sync.protocol import MAX_BODY, MAX_SEQUENCE
+from terminal.events import Event, RecordError
 from terminal.records import unseal
 
 log = logging.getLogger(__name__)
@@ -83,7 +85,10 @@ def create_app(site: Site, store: Store, shedder: Shedder | None = None) -> Fast
         after: Annotated[int, Query(ge=0, le=MAX_SEQUENCE)] = 0,
         limit: int = 500,
     ) -> list[dict[str, Any]]:
-        """Opened records after an identity, in order of arrival. Needs the operator's bearer token."""
+        """Opened records after an identity, in order of arrival. Needs the operator's bearer token.
+
+        `record` is null for one that does not open, and for one that stands for lost records.
+        """
         given = request.headers.get("authorization", "")
         if not hmac.compare_digest(given.encode(), f"Bearer {token}".encode()):
             raise Refusal(problem("about:blank", 401, "Unauthorized", "the operator's token is needed"))
@@ -99,7 +104,7 @@ def create_app(site: Site, store: Store, shedder: Shedder | None = None) -> Fast
                 "time": stored.event.time.isoformat(),
                 "clock": stored.event.clock,
                 **better.get((stored.event.device, stored.event.sequence), {}),
-                "record": unseal(stored.event, record_key),
+                "record": _opened(stored.event, record_key),
             }
             for stored in page
         ]
@@ -120,3 +125,10 @@ def create_app(site: Site, store: Store, shedder: Shedder | None = None) -> Fast
     app.include_router(time_routes(site.statements))
     app.mount("/tuf", StaticFiles(directory=site.repository.directory))
     return app
+
+
+def _opened(event: Event, key: X25519PrivateKey) -> dict[str, Any] | None:
+    try:
+        return unseal(event, key)
+    except RecordError:  # a terminal that seals nonsense hides its own records, nobody else's
+        return None

@@ -11,11 +11,24 @@ import requests
 
 from sync.central.store import Store
 from sync.faults import Fault, SyncFault
+from sync.protocol import batch_body
+from terminal.events import lost
+from terminal.journal import JournalReader
 from terminal.receipt import Receipt
 from tests.sim.campus import Campus
+from tests.sync.batches import event, post
 from tests.sync.conftest import NOBODY
 from tests.sync.hostile import Call, Hostile, document
-from tests.sync.world import arrived, assert_exactly_once, at, deliver, uplink_to, write_records
+from tests.sync.world import (
+    DEVICE,
+    FIRST_SCAN,
+    arrived,
+    assert_exactly_once,
+    at,
+    deliver,
+    uplink_to,
+    write_records,
+)
 
 
 def test_every_record_arrives_once_and_in_order(campus: Campus, central: str) -> None:
@@ -31,6 +44,22 @@ def test_what_central_opens_is_what_the_terminal_sealed(campus: Campus, central:
     records = requests.get(f"{central}/v1/records", headers=token, timeout=5).json()
     assert [entry["record"]["record"] for entry in records] == ["scan-1", "scan-2"]
     assert records[0]["record"]["verdict"] == "allow"
+
+
+def test_a_record_that_does_not_open_and_lost_ones_leave_the_others_to_be_read(
+    campus: Campus, central: str
+) -> None:
+    write_records(campus.settings, 1)
+    deliver(campus.settings, central)
+    first = JournalReader(campus.settings.journal).digest(1)
+    assert first
+    nonsense = event(2, first)
+    gone = lost(DEVICE, 3, 5, previous=nonsense.digest, resumes="", at=FIRST_SCAN, trusted=False)
+    assert post(central, campus, batch_body([nonsense, gone])).status_code == 200
+    token = {"Authorization": f"Bearer {campus.site.operator_token()}"}
+    records = requests.get(f"{central}/v1/records", headers=token, timeout=5).json()
+    assert [entry["sequence"] for entry in records] == [1, 2, 5]
+    assert [entry["record"] and entry["record"]["record"] for entry in records] == ["scan-1", None, None]
 
 
 def test_without_a_journal_there_is_nothing_to_send(campus: Campus) -> None:
