@@ -16,7 +16,7 @@ from config.errors import CampusgateError
 from config.files import write_atomic
 from sync.carried import SUFFIX
 from sync.central.devices import DeviceStatus
-from sync.central.ingest import Gap
+from sync.central.ingest import Gap, Lane
 from sync.central.site import Site
 from sync.central.store import Store
 from sync.frames import FrameError, FrameReader, Torn
@@ -60,8 +60,8 @@ def import_records(store: Store, path: Path, *, progress: Callable[[int], None] 
         device = reader.device
         _check_status(store, path, device)
         keys = store.devices.trusted_keys(device)
-        receipt, before = store.ingest(device, []), store.counts()["alarm"]
-        new = known = refused = 0
+        receipt = store.ingest(device, [])
+        new = known = refused = alarms = 0
         fault, torn, used = "the file has no end; export again to complete it", True, None
         try:
             for frame in reader.frames(keys):
@@ -71,17 +71,16 @@ def import_records(store: Store, path: Path, *, progress: Callable[[int], None] 
                 if frame.key != used:
                     store.devices.used(device, frame.key)
                     used = frame.key
-                through = receipt.through
-                receipt = store.ingest(device, frame.events)
-                added = sum(through < event.sequence <= receipt.through for event in frame.events)
-                new, known = new + added, known + len(frame.events) - added - len(receipt.refused)
-                refused += len(receipt.refused)
+                taken = store.take(device, frame.events, Lane.MAIN)
+                receipt = taken.receipt
+                new, refused = new + taken.records, refused + len(receipt.refused)
+                known += len(frame.events) - taken.records - len(receipt.refused)
+                alarms += len(taken.alarms)
                 progress(frame.ends_at)
         except Gap as gap:
             fault, torn = f"record {gap.expected} and those after it are missing and come first", False
         except FrameError as error:
             fault, torn = _fault(error), isinstance(error, Torn)
-        alarms = store.counts()["alarm"] - before
     return Imported(device, new, known, refused, alarms, receipt.through, receipt.digest, fault, torn)
 
 

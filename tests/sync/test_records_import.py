@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from config.keys import public_pem
+from sync.central.ingest import Lane
 from sync.central.records_import import ImportRefused, import_records
 from sync.central.store import Store
 from sync.frames import FrameWriter, first_line
@@ -54,6 +55,31 @@ def test_a_file_that_overlaps_with_the_network_adds_only_what_is_missing(
     write_records(campus.settings, 2)
     deliver(campus.settings, central)
     assert arrived(campus) == list(range(1, 8))
+
+
+def test_what_the_live_lane_brought_ahead_of_a_file_counts_as_known(campus: Campus, usb: Path) -> None:
+    events = write_records(campus.settings, 8)
+    store = Store(campus.site.database_url)
+    store.ingest(DEVICE, events[4:6], Lane.LIVE)
+    store.close()
+    done = import_from(export_to(usb, campus.settings).files[0], campus)
+    assert (done.new, done.known, done.through, done.fault) == (6, 2, 8, "")
+
+
+def test_an_alarm_over_another_terminal_is_none_over_the_file(campus: Campus, usb: Path) -> None:
+    write_records(campus.settings, 2)
+    (file,) = export_to(usb, campus.settings).files
+    store = Store(campus.site.database_url)
+    store.register("south-gate-1", public_pem(Ed25519PrivateKey.generate().public_key()))
+    fork = [event(1, device="south-gate-1"), event(1, device="south-gate-1", salt="another")]
+
+    def meanwhile(_: int) -> None:
+        store.ingest("south-gate-1", fork)
+
+    done = import_records(store, file, progress=meanwhile)
+    assert store.counts()["alarm"] == 1
+    store.close()
+    assert (done.new, done.alarms) == (2, 0)
 
 
 def test_records_missing_before_a_file_are_named(campus: Campus, usb: Path) -> None:
