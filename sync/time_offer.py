@@ -18,6 +18,7 @@ from hw.clock_sources import MachineSources
 from sync.faults import Fault, SyncFault
 from sync.http import body, send
 from sync.protocol import TIME, TIME_TYPE, encode_base64url
+from sync.refusal import intruder, refusal
 from terminal.central_time import MAX_ROUND_TRIP, NONCE_BYTES, offered
 from terminal.statement import MAX_STATEMENT
 
@@ -40,17 +41,16 @@ class TimeOffer:
         )
         sent = time.clock_gettime(time.CLOCK_BOOTTIME)
         response = send(self._http, self._http.prepare_request(request), central.timeout)
+        if fault := intruder(response):
+            response.close()
+            raise fault
         answer = b"".join(body(response, limit=8192, seconds=central.timeout))
         received = time.clock_gettime(time.CLOCK_BOOTTIME)
-        if response.status_code >= 500:
-            raise SyncFault(Fault.SERVER_ERROR, f"status {response.status_code} for the time")
-        if response.headers.get("Content-Type", "") != TIME_TYPE or response.status_code != 200:
-            # A problem document is central's own; anything else is not.
-            refused = response.headers.get("Content-Type", "") == "application/problem+json"
-            fault = Fault.REFUSED if refused else Fault.NOT_CENTRAL
-            raise SyncFault(fault, f"status {response.status_code} for the time")
-        if len(answer) > MAX_STATEMENT:
-            raise SyncFault(Fault.NOT_CENTRAL, f"{len(answer)} bytes are no statement of the time")
+        if response.status_code != 200:
+            raise refusal(response, answer)[0]
+        if response.headers.get("Content-Type", "") != TIME_TYPE or len(answer) > MAX_STATEMENT:
+            what = f"answered 200 with {len(answer)} bytes that are no statement of the time"
+            raise SyncFault(Fault.NOT_CENTRAL, f"{what}; is central.url right?")
         if received - sent > MAX_ROUND_TRIP:
             raise SyncFault(Fault.SLOW, f"the time came after {received - sent:.1f} s and is not used")
         data = offered(answer, nonce, boot=self._boot, sent=sent, received=received)

@@ -153,11 +153,12 @@ def slow(call: Call) -> None:
 @pytest.mark.parametrize(
     ("answer", "fault"),
     [
-        (hostile.http(200, HTML), Fault.NOT_CENTRAL),
-        (hostile.http(302, b"", Location="http://127.0.0.1:9/"), Fault.NOT_CENTRAL),
+        (hostile.http(200, HTML), Fault.CAPTIVE_PORTAL),
+        (hostile.http(302, b"", Location="http://127.0.0.1:9/"), Fault.CAPTIVE_PORTAL),
         (hostile.http(200, b"x" * (MAX_STATEMENT + 1), "application/cwt"), Fault.NOT_CENTRAL),
         (hostile.http(200, b"x" * 10_000, "application/cwt"), Fault.NOT_CENTRAL),
-        (hostile.http(503, b""), Fault.SERVER_ERROR),
+        (hostile.http(503, b"", "text/plain"), Fault.SERVER_ERROR),
+        (hostile.http(503, HTML), Fault.PROXY),
         (hostile.problem(404), Fault.REFUSED),
         (hostile.raw(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx"), Fault.CUT),
         (slow, Fault.SLOW),
@@ -171,6 +172,13 @@ def test_what_is_no_time_has_a_name_and_leaves_the_last_one(
         ask(campus, server.url)
     assert caught.value.fault is fault
     assert campus.settings.clock_offer.read_bytes() == b"the last one"
+
+
+def test_a_central_that_is_busy_says_when_to_ask_for_the_time_again(campus: Campus) -> None:
+    busy = hostile.http(503, b"", "text/plain", **{"Retry-After": "120"})
+    with Hostile(busy) as server, pytest.raises(SyncFault) as caught:
+        ask(campus, server.url)
+    assert (caught.value.fault, caught.value.retry_after) == (Fault.SERVER_ERROR, 120.0)
 
 
 def test_nobody_there_is_said(campus: Campus) -> None:
