@@ -126,9 +126,9 @@ def status(path: Path) -> None:
     from terminal.receipt import Receipt
 
     settings = load_settings(path)
-    newest, known = JournalReader(settings.journal).newest(), Receipt.load(settings.receipt).through
-    document = {"device": settings.device.name, "newest": newest, "through": known}
-    click.echo(json.dumps(document | {"waiting": newest - known}))
+    newest, known = JournalReader(settings.journal).newest(), Receipt.load(settings.receipt)
+    document = {"device": settings.device.name, "newest": newest, "through": known.through}
+    click.echo(json.dumps(document | {"waiting": newest - known.count}))
 
 
 @contextmanager
