@@ -34,7 +34,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from config.errors import CampusgateError
 from sync.protocol import MAX_BODY, batch_body, decode_base64url, encode_base64url
-from terminal.events import Event, parse_event
+from terminal.events import Event, canonical, parse_event
 
 FORMAT, VERSION = "campusgate-records", 1
 MAX_HEADER = 512  # bytes
@@ -74,7 +74,7 @@ class Link:
 
 def first_line(device: str, first: int) -> tuple[bytes, Link]:
     """The first line of a file of `device` that begins with the record `first`, and what continues it."""
-    line = _json({"format": FORMAT, "version": VERSION, "device": device, "first": first})
+    line = canonical({"format": FORMAT, "version": VERSION, "device": device, "first": first}).encode()
     return line + b"\n", Link(1, _digest(line))
 
 
@@ -172,16 +172,13 @@ def _unended(line: bytes, what: str, limit: int) -> FrameError:
 
 
 def _protected(device: str, link: Link) -> str:
-    header = {"alg": "EdDSA", "b64": False, "crit": ["b64"], "typ": FORMAT}
-    return encode_base64url(_json(header | {"kid": device, "frame": link.number, "previous": link.previous}))
+    header: dict[str, Any] = {"alg": "EdDSA", "b64": False, "crit": ["b64"], "typ": FORMAT}
+    header |= {"kid": device, "frame": link.number, "previous": link.previous}
+    return encode_base64url(canonical(header).encode())
 
 
 def _line(payload: bytes, jws: str) -> bytes:
     return b'{"events":' + payload + b',"jws":' + json.dumps(jws).encode() + b"}"
-
-
-def _json(document: dict[str, Any]) -> bytes:
-    return json.dumps(document, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode()
 
 
 def _digest(line: bytes) -> str:

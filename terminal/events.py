@@ -158,8 +158,9 @@ def parse_event(data: str | Mapping[str, Any]) -> Event:
 
 
 def canonical(document: Mapping[str, Any]) -> str:
-    """Canonical JSON (RFC 8785). Events hold only strings and booleans and ASCII keys, for which sorting by
-    code point and the shortest escapes are what the RFC asks. Raises: TypeError for half a character."""
+    """Canonical JSON (RFC 8785) of strings, booleans, whole numbers below 2^53 and ASCII keys: for those,
+    sorting by code point and the shortest escapes are what the RFC asks. Raises: TypeError for half a
+    character, and for a number of more than 64 bits."""
     return orjson.dumps(document, option=orjson.OPT_SORT_KEYS).decode()
 
 
