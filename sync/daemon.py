@@ -1,8 +1,9 @@
-"""The sync daemon: uplink and downlink, each in its own thread at its own pace, until told to stop.
+"""The sync daemon: uplink, downlink, renewal of the device key, and central's time, until told to stop.
 
-After a fault each waits longer and longer, with full jitter, so that a thousand terminals do not return at
-the same instant after an outage; a server's Retry-After is honoured. Rosters are fetched a little early, by
-chance, so that ten thousand terminals do not come in step. What central changes of the pace holds at once.
+Each is in a thread of its own, at its own pace. After a fault each waits longer and longer, with full jitter,
+so that a thousand terminals do not return at the same instant after an outage; a server's Retry-After is
+honoured. Rosters are fetched a little early, by chance, so that ten thousand terminals do not come in step.
+What central changes of the pace holds at once.
 """
 
 from __future__ import annotations
@@ -109,12 +110,12 @@ class Daemon:
             if self._faults[name] != held_up:
                 self._say(name, held_up)
                 for wake in self._wake.values():
-                    wake.set()  # central is back: the other link need not wait out its backoff
+                    wake.set()  # central is back: the other links need not wait out their backoff
             if not done:
                 self._rest(name, idle())
 
     def _rest(self, name: str, seconds: float) -> None:
-        """Wait, unless told to stop or woken by the other link."""
+        """Wait, unless told to stop or woken by another link."""
         self._wake[name].wait(seconds)
         if not self._stop.is_set():
             self._wake[name].clear()
