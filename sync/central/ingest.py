@@ -147,6 +147,7 @@ class _Batch:
             for s in (known.whole, *known.ahead)
         ]
         self._stored, self._live = stored, lane is Lane.LIVE
+        self._expected = known.whole.through + 1  # whatever of the batch would fit: nothing is stored
         self._new: dict[int, tuple[Event, str]] = {}
         self._found: list[int] = []
         self._alarms: list[Alarm] = []
@@ -179,7 +180,7 @@ class _Batch:
         span = self._spans[index]
         if event.first > span.through + 1 or (index and not self._live):
             if not self._live or len(self._spans) > MAX_SPANS:
-                raise Gap(self._spans[0].through + 1)
+                raise Gap(self._expected)
             index += 1
             before = event.first - 1
             span = _Open(event.first, before, event.previous, "", event.previous, event.text)

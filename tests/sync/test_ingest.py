@@ -237,3 +237,14 @@ def test_the_main_lane_takes_nothing_ahead_of_a_gap_even_where_the_live_lane_was
     with pytest.raises(Gap, match="record 1 "):
         central.take(CHAIN[6:9])
     assert central.have() == CHAIN[5:8]
+
+
+@pytest.mark.parametrize("lane", Lane)
+def test_a_hole_within_a_batch_asks_for_what_follows_what_is_stored(lane: Lane) -> None:
+    central = Central()
+    central.take(CHAIN[:2])
+    for number in range(MAX_SPANS if lane is Lane.LIVE else 0):
+        central.take([event(100 + 2 * number)], Lane.LIVE)
+    with pytest.raises(Gap, match="record 3 "):
+        central.take([*CHAIN[2:5], *CHAIN[7:9]], lane)
+    assert central.known.whole.through == 2
