@@ -72,6 +72,17 @@ class Event:
         """The digest that the next record must carry as its `previous`."""
         return self.resumes or self.digest
 
+    def fits(self, sequence: int, digest: str) -> bool:
+        """Whether `digest` is what the record `sequence`, which this is or stands for, may have.
+
+        Of lost records only the digest that the next one names is known; without a next one, none.
+        """
+        if not self.first <= sequence <= self.sequence:
+            return False
+        if self.type != LOST or digest == self.digest:
+            return digest == self.digest
+        return sequence < self.sequence or self.resumes in ("", digest)
+
 
 def source(device: str) -> str:
     """The CloudEvents `source` of a device's records."""

@@ -48,14 +48,14 @@ class Housekeeping:
     def step(self, now: Moment) -> None:
         """Do the next small thing. Raises: JournalError; OSError when the disk does not say its room."""
         self._measure()
-        receipt = self._journal.receipt()
+        sent = self._sent()
         # The newest that was sent stays: it is what receipts are checked against.
-        through = receipt.through - 1
+        through = sent - 1
         if self.room is not Room.ENOUGH:
             self._journal.purge(through, records=_STEP)
         elif now.trusted and now.monotonic >= self._look_at:
             self._purge_old(now, through)
-        self._scrub(receipt.through)
+        self._scrub(sent)
 
     def status(self) -> Mapping[str, Any]:
         """The journal as `campusgate terminal status` shows it."""
@@ -79,6 +79,12 @@ class Housekeeping:
         if self.room is not Room.ENOUGH:
             lines.append(f"journal {self.used:.0%} full / 存储空间不足")
         return tuple(lines)
+
+    def _sent(self) -> int:
+        """Up to where central has everything; 0 when the receipt does not fit. Raises: JournalError."""
+        receipt = self._journal.receipt()
+        events = self._journal.events(receipt.through, records=1)
+        return receipt.through if events and events[0].fits(receipt.through, receipt.digest) else 0
 
     def _measure(self) -> None:
         path = self._journal.path

@@ -2,10 +2,12 @@
 
 It says up to which sequence central has everything, and the digest of that record, so that a receipt for
 records that were never sent is seen to be false. It also remembers which later records central has already.
+A checksum tells a number that the disk altered: it would pass for records that are gone from the journal.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -60,7 +62,9 @@ class Receipt:
 
     def save(self, path: Path) -> None:
         """Write it to `path`, durably. Raises: OSError."""
-        write_atomic(path, json.dumps(asdict(self)).encode(), mode=0o640)
+        document = asdict(self)
+        document["sha256"] = _checksum(document)
+        write_atomic(path, json.dumps(document).encode(), mode=0o640)
 
     @classmethod
     def load(cls, path: Path) -> Receipt:
@@ -73,9 +77,16 @@ class Receipt:
             through, digest = document["through"], document["digest"]
             if not _is_sequence(through) or len(bytes.fromhex(digest)) != 32:
                 return cls()
+            # Earlier versions wrote none.
+            if "sha256" in document and document.pop("sha256") != _checksum(document):
+                return cls()
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return cls()
         return cls(through, digest, _ahead(document.get("ahead", []), through))
+
+
+def _checksum(document: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
 
 
 def _ahead(spans: Any, through: int) -> tuple[Ahead, ...]:

@@ -76,6 +76,18 @@ def test_sent_records_are_kept_for_the_set_time_and_then_purged_and_the_file_shr
     journal.close()
 
 
+@pytest.mark.parametrize(("through", "digest"), [(700, "ab" * 32), (5000, "ab" * 32)])
+def test_nothing_is_purged_on_a_receipt_that_does_not_fit_the_journal(
+    through: int, digest: str, path: Path
+) -> None:
+    journal = filled(path, 900, sent=300)
+    Receipt(through, digest).save(path.with_name("receipt.json"))
+    house = Housekeeping(journal, quota=1, keep=MONTH)  # there is no room at all
+    steps(house, 10, days=31)
+    assert len(sequences(path)) == 900
+    journal.close()
+
+
 def test_everything_may_be_sent_and_purged_and_the_chain_goes_on_after_reopening(path: Path) -> None:
     journal = filled(path, 300, sent=300)
     steps(Housekeeping(journal, quota=QUOTA, keep=MONTH), 10, days=31)

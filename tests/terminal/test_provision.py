@@ -183,6 +183,13 @@ def test_a_damaged_receipt_is_the_empty_one(tmp_path: Path, data: bytes) -> None
     assert Receipt.load(tmp_path / "receipt.json") == Receipt(0, FIRST_DIGEST)
 
 
+def test_a_receipt_whose_number_the_disk_altered_is_the_empty_one(tmp_path: Path) -> None:
+    path = tmp_path / "receipt.json"
+    Receipt(17, "ab" * 32).save(path)
+    path.write_text(path.read_text().replace("17", "97", 1))
+    assert Receipt.load(path) == Receipt()
+
+
 def test_a_receipt_comes_back_as_it_was_saved(tmp_path: Path) -> None:
     Receipt(7, "ab" * 32).save(tmp_path / "receipt.json")
     assert Receipt.load(tmp_path / "receipt.json") == Receipt(7, "ab" * 32)
