@@ -104,7 +104,7 @@ class Uplink:
             if turn is None:
                 return 0
             records = min(self._size.records, turn.up_to - turn.after)
-            events = self._journal.after(turn.after, records=records, size=self._size.bytes)
+            events = self._journal.chained_after(turn.after, records=records, size=self._size.bytes)
             if not events:
                 return 0
             # A record that stands for lost ones may reach beyond; then it goes all the same, but alone.
@@ -213,12 +213,15 @@ class Uplink:
         return False
 
     def _rewind(self, expected: int) -> SyncFault:
-        """A gap moves the receipt back so that the records go again."""
-        through = expected - 1
-        digest = self._journal.digest(through) if 0 <= through < self.receipt.through else None
-        if digest is None:
+        """A gap moves the receipt back so that the records go again.
+
+        The oldest that was kept may be the one, or one that stands for lost records, which it is part of.
+        """
+        events = self._journal.after(expected - 1, records=1, size=1) if expected > 0 else []
+        if not events or not events[0].first <= expected <= self.receipt.through:
             return SyncFault(Fault.GAP, f"central needs record {expected}, which is no longer here")
-        self.receipt = Receipt(through, digest)
+        through = events[0].first - 1
+        self.receipt = Receipt(through, self._journal.digest(through) or events[0].previous)
         self.receipt.save(self._settings.receipt)
         return SyncFault(Fault.GAP, f"central needs the records from {expected} again", retry_after=0.0)
 

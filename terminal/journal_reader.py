@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from config.errors import CampusgateError
-from terminal.events import FIRST_DIGEST, LOST, Event, parse_event
-from terminal.journal_file import JournalError
+from terminal.events import FIRST_DIGEST, Event, parse_event
+from terminal.journal_file import JournalError, assert_chained
 
 
 class JournalReader:
@@ -43,6 +43,20 @@ class JournalReader:
                 events.append(parse_event(text))
         return events
 
+    def chained_after(self, sequence: int, *, records: int, size: int) -> list[Event]:
+        """As `after`, each seen to be what the record after it names: one that the disk altered never leaves.
+
+        Raises: JournalError, also when one is not; the terminal finds and mends that.
+        """
+        events = self.after(sequence, records=records, size=size)
+        following = self.after(events[-1].sequence, records=1, size=1) if events else []
+        chained = [*events, *following]
+        try:
+            assert_chained(chained, chained[-1].first if chained else 0)
+        except JournalError as damage:
+            raise JournalError(f"{self._path}: {damage}") from damage
+        return events
+
     def digest(self, sequence: int) -> str | None:
         """The digest of the record `sequence`, or None when it is not there. Raises: JournalError."""
         if sequence == 0:
@@ -53,18 +67,12 @@ class JournalReader:
     def fits(self, sequence: int, digest: str) -> bool:
         """Whether `digest` is what the record `sequence` may have; never for one that was not written.
 
-        Of lost records only the digest that the next one names is known; without a next one, none.
         Raises: JournalError when the journal cannot be read.
         """
         if sequence == 0:
             return digest == FIRST_DIGEST
         events = self.after(sequence - 1, records=1, size=1)
-        if not events or not events[0].first <= sequence <= events[0].sequence:
-            return False
-        event = events[0]
-        if event.type != LOST or digest == event.digest:
-            return digest == event.digest
-        return sequence < event.sequence or event.resumes in ("", digest)
+        return bool(events) and events[0].fits(sequence, digest)
 
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection | None]:

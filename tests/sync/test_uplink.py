@@ -25,6 +25,7 @@ from tests.sync.world import (
     arrived,
     assert_exactly_once,
     at,
+    counts,
     deliver,
     uplink_to,
     write_records,
@@ -119,6 +120,61 @@ def test_when_central_lost_its_newest_records_the_uplink_rewinds_and_sends_them_
         assert Receipt.load(campus.settings.receipt) == Receipt(2, events[1].digest)
         assert uplink.step() == 5
     assert_exactly_once(campus, 7)
+
+
+def test_a_gap_at_the_oldest_record_that_was_kept_is_filled(campus: Campus, central: str) -> None:
+    events = write_records(campus.settings, 6)
+    deliver(campus.settings, central)
+    with sqlite3.connect(campus.site.directory / "central.db") as db:
+        db.execute("delete from record where sequence > 3")
+        db.execute("update device set through = 3, digest = ?", [events[2].digest])
+    db.close()
+    with sqlite3.connect(campus.settings.journal) as db:  # purged
+        db.execute("delete from entry where sequence <= 3")
+    db.close()
+    write_records(campus.settings, 1)
+    with uplink_to(at(campus.settings, central)) as uplink:
+        with pytest.raises(SyncFault, match="from 4 again"):
+            uplink.step()
+        assert uplink.step() == 4
+    assert arrived(campus) == [1, 2, 3, 4, 5, 6, 7]
+    assert counts(central)["alarm"] == 0
+
+
+def test_a_gap_within_lost_records_is_filled_by_what_stands_for_them(campus: Campus, central: str) -> None:
+    events = write_records(campus.settings, 6)
+    stands = lost(
+        DEVICE, 3, 5, previous=events[1].digest, resumes=events[5].previous, at=FIRST_SCAN, trusted=True
+    )
+    with sqlite3.connect(campus.settings.journal) as db:
+        db.execute("delete from entry where sequence between 3 and 5")
+        db.execute("insert into entry values (?, ?)", [stands.sequence, stands.text])
+    db.close()
+    Receipt(6, events[5].digest).save(campus.settings.receipt)
+    write_records(campus.settings, 1)
+    store = Store(campus.site.database_url)
+    store.ingest(DEVICE, events[:4])  # an old backup was put back
+    store.close()
+    with uplink_to(at(campus.settings, central)) as uplink:
+        with pytest.raises(SyncFault, match="from 5 again"):
+            uplink.step()
+        assert uplink.step() > 0
+        assert uplink.waiting() == 0
+    assert arrived(campus) == [1, 2, 3, 4, 5, 6, 7]
+
+
+@pytest.mark.parametrize("altered", [2, 3])
+def test_a_record_that_the_disk_altered_is_not_sent(altered: int, campus: Campus, central: str) -> None:
+    write_records(campus.settings, 4)
+    with sqlite3.connect(campus.settings.journal) as db:
+        alter = "update entry set event = replace(event, 'clocktrusted\":true', 'clocktrusted\":false')"
+        assert db.execute(f"{alter} where sequence = ?", [altered]).rowcount == 1
+    db.close()
+    with uplink_to(at(campus.settings, central, batch_records=3)) as uplink:
+        with pytest.raises(SyncFault, match=f"record {altered + 1} does not follow") as caught:
+            uplink.step()
+        assert caught.value.fault is Fault.JOURNAL
+    assert arrived(campus) == []
 
 
 def test_a_gap_that_the_journal_cannot_fill_is_named_and_moves_nothing(campus: Campus, central: str) -> None:
