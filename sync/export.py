@@ -104,7 +104,7 @@ def export(
         sink.write(line)
     writer = FrameWriter(device, key, link)
     while room > 0:
-        events = journal.after(after, records=_FRAME_RECORDS, size=_FRAME_BYTES)
+        events = journal.chained_after(after, records=_FRAME_RECORDS, size=_FRAME_BYTES)
         if not events:
             break
         if events[0].first > after + 1:

@@ -19,7 +19,7 @@ import pytest
 
 from sync.export import ExportError, export
 from sync.frames import FrameReader
-from terminal.journal import JournalReader
+from terminal.journal import JournalError, JournalReader
 from terminal.provision import device_key
 from terminal.receipt import Ahead, Receipt
 from tests.sim.campus import Campus
@@ -335,3 +335,13 @@ def test_the_commands_say_what_they_did(campus: Campus, usb: Path) -> None:
     Receipt(ahead=(Ahead(3, 3, digest),)).save(campus.settings.receipt)
     told = campusgate("records", "status", *settings).stdout
     assert '"newest": 3, "through": 0, "waiting": 2' in told
+
+
+def test_a_record_that_the_disk_altered_is_not_exported(campus: Campus, usb: Path) -> None:
+    write_records(campus.settings, 4)
+    with sqlite3.connect(campus.settings.journal) as db:
+        alter = "update entry set event = replace(event, 'clocktrusted\":true', 'clocktrusted\":false')"
+        assert db.execute(f"{alter} where sequence = 2").rowcount == 1
+    db.close()
+    with pytest.raises(JournalError, match="record 3 does not follow from record 2"):
+        export_to(usb, campus.settings)
