@@ -8,12 +8,9 @@ needs no daemon.
 
 from __future__ import annotations
 
-import fcntl
-import io
 import os
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -24,13 +21,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from config.errors import CampusgateError
 from config.files import sync_directory
 from sync.frames import MAX_HEADER, MAX_LINE, FrameError, FrameReader, FrameWriter, Link, first_line
+from sync.stick_file import UNSYNCED, DurableLines, ExportError, opened
 from terminal.journal import JournalReader
 from terminal.receipt import Receipt
 
 SUFFIX = ".records"
 LARGEST = 2**32 - 2**24  # bytes of one file: FAT holds 4 GiB less one, and a frame and the end must still fit
 _FRAME_RECORDS, _FRAME_BYTES = 1000, 262_144
-_UNSYNCED = 4_194_304  # bytes written before they are made durable
 
 Progress = Callable[[int], None]  # called with the newest sequence that is written
 
@@ -40,10 +37,6 @@ class Sink(Protocol):
 
     def write(self, data: bytes, /) -> object:
         """Take all of `data`."""
-
-
-class ExportError(CampusgateError, OSError):
-    """Raised when an export cannot begin, or stopped early; says how far it came."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +54,7 @@ class Checked:
     @property
     def resumable(self) -> bool:
         """Whether it can be gone on with: what is behind the good part is no more than can have been torn."""
-        return not self.complete and self.size_now - self.size <= _UNSYNCED + MAX_LINE
+        return not self.complete and self.size_now - self.size <= UNSYNCED + MAX_LINE
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,9 +229,9 @@ class Stick:
         largest: int,
         progress: Progress,
     ) -> int:
-        with _opened(begun.path, begun.size_now, begun.size) as file:
+        with opened(begun.path, begun.size_now, begun.size) as file:
             sync_directory(begun.path.parent)
-            durable = _Durable(file, begun.size)
+            durable = DurableLines(file, begun.size)
             reached = after
 
             def written(through: int) -> None:
@@ -259,7 +252,7 @@ class Stick:
                 )
                 durable.sync()
             except (OSError, KeyboardInterrupt) as error:
-                _leave_whole(file, durable)
+                durable.leave_whole()
                 if isinstance(error, OSError) and not isinstance(error, CampusgateError):
                     raise ExportError(
                         f"{begun.path}: stopped after record {reached}: {error.strerror}. What is there is "
@@ -267,47 +260,3 @@ class Stick:
                     ) from error
                 raise
         return through
-
-
-class _Durable:
-    """Writes whole lines to `file` and makes them durable every few megabytes. size: bytes of whole lines."""
-
-    def __init__(self, file: io.FileIO, size: int) -> None:
-        self._file, self.size, self._waiting = file, size, 0
-
-    def write(self, data: bytes) -> None:
-        rest = memoryview(data)
-        while rest:
-            rest = rest[self._file.write(rest) :]
-        self.size += len(data)
-        self._waiting += len(data)
-        if self._waiting >= _UNSYNCED:
-            self.sync()
-
-    def sync(self) -> None:
-        os.fsync(self._file.fileno())
-        self._waiting = 0
-
-
-@contextmanager
-def _opened(path: Path, size_now: int, size: int) -> Iterator[io.FileIO]:
-    """The file `path` of `size_now` bytes, cut off after `size` and held against another export."""
-    with io.FileIO(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644), "r+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise ExportError(f"{path}: another export is writing it") from error
-        if os.fstat(file.fileno()).st_size != size_now:
-            raise ExportError(f"{path}: another export has just written it; run this again")
-        file.truncate(size)
-        file.seek(size)
-        yield file
-
-
-def _leave_whole(file: io.FileIO, durable: _Durable) -> None:
-    """Cut off what was written of a line; a stick that was pulled out takes not even that."""
-    try:
-        file.truncate(durable.size)
-        os.fsync(file.fileno())
-    except OSError:
-        return

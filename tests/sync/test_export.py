@@ -116,12 +116,12 @@ def test_an_export_killed_again_and_again_ends_with_every_record_once(campus: Ca
     [
         Step("sync.export:sync_directory", after=False),
         Step("sync.export:first_line", after=False),
-        Step("sync.export:_Durable.write", after=False),
-        Step("sync.export:_Durable.write", after=True),
-        Step("sync.export:_Durable.write", after=True, nth=2),
-        Step("sync.export:_Durable.write", after=False, nth=3),
-        Step("sync.export:_Durable.write", after=True, nth=3),
-        Step("sync.export:_Durable.sync", after=False),
+        Step("sync.export:DurableLines.write", after=False),
+        Step("sync.export:DurableLines.write", after=True),
+        Step("sync.export:DurableLines.write", after=True, nth=2),
+        Step("sync.export:DurableLines.write", after=False, nth=3),
+        Step("sync.export:DurableLines.write", after=True, nth=3),
+        Step("sync.export:DurableLines.sync", after=False),
     ],
     ids=lambda step: f"{step.target.partition(':')[2]}-{step.nth}-{'after' if step.after else 'before'}",
 )
