@@ -17,7 +17,6 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -41,6 +40,7 @@ from config.errors import KeyFileError
 from config.files import private_directory, write_atomic
 from sync.central import shards
 from sync.central.next_root import NextRoot
+from sync.central.published import Version, current, files_of, orders_of, recent_lines
 from sync.central.roles import RECENT_ROLE, TOP_ROLES, PublishError, RoleKeys
 from terminal.codes import compressed
 from terminal.person import SUBJECT, Person
@@ -49,30 +49,17 @@ from terminal.roster_layout import (
     INDEX,
     MANIFEST,
     MAX_SMALL,
-    ORDERS,
     POLICY,
     PUBLISHED_AT,
     RECENT,
-    Index,
     gone_line,
     orders_target,
 )
-from terminal.roster_layout import target_file as file_of
 
 _EXPIRES = {"root": 365, "targets": 90, "snapshot": 30, "timestamp": 30, "recent": 30}  # days
 Orders = Callable[[], Mapping[str, bytes]]
 """The documents of orders by terminal; read under the lock, like people, so that none is missed."""
 _DIRECTORIES = ("metadata", "targets/people", "targets/recent")
-
-
-@dataclass(frozen=True, slots=True)
-class _Version:
-    """What is published now; all None before the first publication."""
-
-    timestamp: Timestamp
-    snapshot: Snapshot
-    targets: Targets
-    recent: Targets
 
 
 class Repository:
@@ -120,7 +107,7 @@ class Repository:
         orders: for all terminals that there are any for; None leaves them as they are.
         """
         with self._locked():
-            before = self._current()
+            before = current(self.directory)
             contents = shards.split(people, self._shard_people)
             manifest = {
                 "bits": contents.bits,
@@ -139,8 +126,8 @@ class Repository:
             recent = Targets(version=1, expires=_expiry(RECENT_ROLE))
             recent.targets |= self._orders(before, orders)
             version = self._commit(before, targets, recent)
-            if current := self._current():
-                shards.sweep(self.directory, self._files(current), shards.GRACE)
+            if now := current(self.directory):
+                shards.sweep(self.directory, files_of(self.directory, now), shards.GRACE)
             return version
 
     def publish_recent(
@@ -155,13 +142,13 @@ class Repository:
         Raises: PublishError when it cannot be; OSError, KeyFileError.
         """
         with self._locked():
-            before = self._current()
+            before = current(self.directory)
             if before is None:
                 raise PublishError("nothing is published yet; publish in full first")
             delegations = before.targets.delegations
             if delegations is None or not delegations.keys.keys() & self.keys.here(RECENT_ROLE).keys():
                 raise PublishError("the key for recent changes is new; publish in full first")
-            lines = self._recent_lines(before)
+            lines = recent_lines(self.directory, before)
             lines |= {person.subject: person.to_line() for person in changed}
             for subject in removed:
                 if not SUBJECT.fullmatch(subject):
@@ -178,8 +165,8 @@ class Repository:
 
     def has_orders(self, documents: Mapping[str, bytes]) -> bool:
         """Whether exactly these documents of orders are published. Raises: OSError."""
-        current = self._current()
-        published = _orders_of(current.recent) if current else {}
+        now = current(self.directory)
+        published = orders_of(now.recent) if now else {}
         wanted = {path: TargetFile.from_data(path, data, ["sha256"]) for path, data in _by_path(documents)}
         return published == wanted
 
@@ -196,53 +183,22 @@ class Repository:
         """
         with self._locked():
             staged = self.next_root.complete()
-            before = self._current()
+            before = current(self.directory)
             if before:
                 self._commit(before, before.targets, before.recent, force=True)
             write_atomic(self._metadata / f"{staged.signed.version}.root.json", staged.to_bytes())
             self.next_root.discard()
             return staged.signed.version
 
-    # --- What is there
-
-    def _current(self) -> _Version | None:
-        if not (self._metadata / "timestamp.json").exists():
-            return None
-        timestamp: Timestamp = self._load("timestamp").signed
-        snapshot: Snapshot = self._load(f"{timestamp.snapshot_meta.version}.snapshot").signed
-        targets = self._load(f"{snapshot.meta['targets.json'].version}.targets").signed
-        recent = self._load(f"{snapshot.meta['recent.json'].version}.recent").signed
-        return _Version(timestamp, snapshot, targets, recent)
-
-    def _load(self, name: str) -> Metadata[Any]:
-        return Metadata.from_bytes((self._metadata / f"{name}.json").read_bytes())
-
-    def _recent_lines(self, version: _Version) -> dict[str, bytes]:
-        info = version.recent.targets.get(RECENT)
-        lines = file_of(self.directory, info).read_bytes().splitlines() if info else []
-        return {json.loads(line)["sub"]: line for line in lines}
-
-    def _orders(self, before: _Version | None, orders: Orders | None) -> dict[str, TargetFile]:
+    def _orders(self, before: Version | None, orders: Orders | None) -> dict[str, TargetFile]:
         if orders is None:
-            return _orders_of(before.recent) if before else {}
+            return orders_of(before.recent) if before else {}
         return {path: shards.write_target(self.directory, path, data) for path, data in _by_path(orders())}
-
-    def _files(self, version: _Version, people: bool = True) -> set[Path]:
-        """Every file of `version`, metadata too. people: shards too."""
-        targets: dict[str, TargetFile] = version.targets.targets | version.recent.targets
-        index = None
-        if people:
-            data = file_of(self.directory, targets[INDEX]).read_bytes()
-            index = Index(data, (len(data) // 36).bit_length() - 1)
-        meta = {self._metadata / f"{info.version}.{name}" for name, info in version.snapshot.meta.items()}
-        meta |= {self._metadata / "timestamp.json"}
-        meta |= {self._metadata / f"{version.timestamp.snapshot_meta.version}.snapshot.json"}
-        return meta | shards.files_of(self.directory, targets.values(), index)
 
     # --- Signing
 
     def _commit(
-        self, before: _Version | None, targets: Targets | None, recent: Targets, *, force: bool = False
+        self, before: Version | None, targets: Targets | None, recent: Targets, *, force: bool = False
     ) -> int:
         """Sign and write what differs from `before`, then the timestamp; its version."""
         meta = dict(before.snapshot.meta) if before else {}
@@ -262,9 +218,11 @@ class Repository:
         )
         data = self._sign("timestamp", Metadata(timestamp))
         if before:
-            after = _Version(timestamp, snapshot, targets or before.targets, recent)
+            after = Version(timestamp, snapshot, targets or before.targets, recent)
             people = before.targets.targets.get(INDEX) != after.targets.targets.get(INDEX)
-            shards.supersede(self._files(before, people) - self._files(after, people))
+            shards.supersede(
+                files_of(self.directory, before, people) - files_of(self.directory, after, people)
+            )
         os.sync()  # one for thousands of files: they are on disk before anything points at them
         write_atomic(self._metadata / "timestamp.json", data)
         return timestamp.version
@@ -308,10 +266,6 @@ class Repository:
 
 def _by_path(documents: Mapping[str, bytes]) -> Iterator[tuple[str, bytes]]:
     return ((orders_target(device), data) for device, data in documents.items())
-
-
-def _orders_of(recent: Targets) -> dict[str, TargetFile]:
-    return {path: info for path, info in recent.targets.items() if path.startswith(ORDERS)}
 
 
 def _expiry(role: str) -> datetime:

@@ -15,6 +15,7 @@ from securesystemslib.signer import CryptoSigner
 from tuf.api.metadata import Metadata, MetaFile
 
 from sync.central import publish as publishing
+from sync.central import published
 from sync.central.shards import write_target
 from terminal.person import Person, PersonKind
 from terminal.roster_layout import INDEX, Index, shard_file, shard_number, target_file
@@ -44,7 +45,7 @@ class Attacked:
 
     def index(self) -> Path:
         """The file of the index in the version in force."""
-        current = self.town.repository._current()
+        current = published.current(self.town.repository.directory)
         assert current is not None
         return target_file(self.town.mirror, current.targets.targets[INDEX])
 
@@ -95,7 +96,7 @@ class Attacked:
     def take_recent_key(self, targets: dict[str, bytes]) -> None:
         """Publish `targets` with the keys that are online: recent, snapshot and timestamp."""
         repository = self.town.repository
-        before = repository._current()
+        before = published.current(repository.directory)
         assert before is not None
         recent = before.recent
         recent.targets = {path: write_target(self.town.mirror, path, data) for path, data in targets.items()}

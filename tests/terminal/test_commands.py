@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from sync.central import published
 from terminal.journal import Entry, Journal, JournalReader, Memo
 from terminal.orders import dump_orders
 from terminal.person import Person
@@ -34,7 +35,7 @@ def locked_again(gate: CommandRig) -> int:
 
 def target(gate: CommandRig) -> Path:
     """The file of this terminal's orders."""
-    current = gate.town.repository._current()
+    current = published.current(gate.town.repository.directory)
     assert current is not None
     return target_file(gate.town.mirror, current.recent.targets[orders_target(DEVICE)])
 
