@@ -13,11 +13,10 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
-
 from hw.clock import Clock, Moment
 from hw.thermal import Thermal, note
-from terminal.codes import Claimed, Code, CodeRefused, from_compressed, parse, verify
+from terminal.code_keys import verified
+from terminal.codes import CodeRefused, parse
 from terminal.command_desk import locked_down
 from terminal.decision import Decision, Situation, decide, decide_attendant
 from terminal.findings import MarkKind, Violation, mark_key
@@ -29,7 +28,7 @@ from terminal.policy import Policy
 from terminal.portal import Portal
 from terminal.reasons import Notice, Reason, Verdict
 from terminal.records import Record, ViolationRecord
-from terminal.roster import Roster, RosterRefused
+from terminal.roster import RosterRefused
 from terminal.roster_shelf import RosterShelf
 from terminal.rules.health import declared_well
 from terminal.scanner import Sighting
@@ -268,34 +267,6 @@ class Gate:
         if entry is None:
             return self._portal.open_unrecorded(place, seconds)
         return self._portal.open_for(entry, seconds)
-
-
-def verified(claimed: Claimed, person: Person | None, roster: Roster) -> Code:
-    """`claimed` as a Code, checked with the key that must have signed it. Raises: CodeRefused, RosterRefused.
-
-    An unknown person's personal code cannot be verified by anyone: it is refused as an unknown person.
-    """
-    if claimed.key_id:
-        key = roster.issuer(claimed.key_id)
-        if key is None:
-            raise CodeRefused(Reason.CODE_ISSUER_UNKNOWN, f"no issuer has the key id {claimed.key_id}")
-        return verify(claimed, key)
-    if person is None or not person.keys:
-        raise CodeRefused(Reason.PERSON_UNKNOWN, "nobody by that number has a phone key")
-    refused: CodeRefused | None = None
-    for key in _keys(person):
-        try:
-            return verify(claimed, key)
-        except CodeRefused as error:
-            refused = error
-    raise refused or CodeRefused(Reason.CODE_FORGED, "no key of the person fits")
-
-
-def _keys(person: Person) -> list[EllipticCurvePublicKey]:
-    try:
-        return [from_compressed(point) for point in person.keys]
-    except ValueError as error:
-        raise RosterRefused(Reason.ROSTER_ALTERED, f"a phone key of {person.subject} is malformed") from error
 
 
 def _refusal(situation: Situation) -> Decision:

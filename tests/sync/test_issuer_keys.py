@@ -11,8 +11,8 @@ import pytest
 
 from sync.central.mint import pass_code
 from sync.central.publisher import Publisher
+from terminal.code_keys import verified
 from terminal.codes import CodeRefused, PassKind, key_id, parse
-from terminal.gate import verified
 from terminal.person import Status
 from terminal.reasons import Reason
 from terminal.roster import Roster
