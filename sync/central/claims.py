@@ -14,8 +14,9 @@ from enum import StrEnum
 
 import sqlalchemy as sa
 
-from sync.central.database import Database, claim, person
+from sync.central.database import Database
 from sync.central.people import bind_key
+from sync.central.tables import claim, person
 from terminal.person import Status
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"

@@ -15,7 +15,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from hw.clock import Source
-from sync.central.database import clock_anchor, upsert
+from sync.central.database import upsert
+from sync.central.tables import clock_anchor
 from terminal.events import Event, rfc3339
 
 _RANK = {str(source): rank for rank, source in enumerate((Source.NETWORK, Source.CENTRAL, Source.RTC))}

@@ -20,7 +20,8 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from config.errors import CampusgateError
 from config.overlay import check_value
-from sync.central.database import Database, command, device, device_setting, record, upsert
+from sync.central.database import Database, upsert
+from sync.central.tables import command, device, device_setting, record
 from terminal.events import COMMAND, RecordError, parse_event
 from terminal.orders import Command, Do, dump_orders
 from terminal.records import unseal

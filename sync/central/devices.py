@@ -16,7 +16,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from config.errors import CampusgateError
 from config.keys import parse_public, public_pem
-from sync.central.database import Database, device, device_trust, upsert
+from sync.central.database import Database, upsert
+from sync.central.tables import device, device_trust
 from terminal.events import FIRST_DIGEST
 
 

@@ -16,8 +16,9 @@ import sqlalchemy as sa
 
 from sync import protocol
 from sync.central.clock_anchors import learn
-from sync.central.database import Database, alarm, arriving, device, record, span
+from sync.central.database import Database, arriving
 from sync.central.ingest import Alarm, Kept, Known, Lane, Outcome, Span, take
+from sync.central.tables import alarm, device, record, span
 from sync.protocol import BatchReceipt
 from terminal.events import FIRST_DIGEST, LOST, Event, parse_event
 

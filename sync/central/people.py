@@ -12,17 +12,9 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 
 from config.errors import CampusgateError
-from sync.central.database import (
-    Database,
-    claim,
-    person,
-    person_change,
-    read_meta,
-    upsert,
-    validity,
-    write_meta,
-)
+from sync.central.database import Database, read_meta, upsert, write_meta
 from sync.central.people_rows import DETAILS, read_details, write_details
+from sync.central.tables import claim, person, person_change, validity
 from terminal.person import Person, PersonKind, Status
 
 _CHANGES = "people_changes"

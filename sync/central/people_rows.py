@@ -12,7 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from sync.central.database import person_absence, person_declaration, person_group
+from sync.central.tables import person_absence, person_declaration, person_group
 from terminal.declaration import Declaration, Symptom
 from terminal.person import Absence, Declared, Person
 

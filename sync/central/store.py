@@ -13,12 +13,13 @@ import sqlalchemy as sa
 
 from sync.central.claims import Claims
 from sync.central.clock_anchors import corrections
-from sync.central.database import Database, alarm, device, read_meta, record, settled, span, write_meta
+from sync.central.database import Database, read_meta, settled, write_meta
 from sync.central.device_orders import DeviceOrders
 from sync.central.devices import Devices
 from sync.central.ingest import Lane
 from sync.central.intake import Taken, ingest
 from sync.central.people import People
+from sync.central.tables import alarm, device, record, span
 from sync.protocol import BatchReceipt
 from terminal.events import Event, parse_event
 from terminal.person import Person

@@ -14,10 +14,11 @@ from alembic.script import ScriptDirectory
 
 from config.errors import SettingsError
 from sync.central import migrations
-from sync.central.database import SCHEMA_VERSION, Database, schema
+from sync.central.database import Database
 from sync.central.migrations import HEAD, versions
 from sync.central.migrations.versions import v0003
 from sync.central.store import Store
+from sync.central.tables import SCHEMA_VERSION, schema
 from tests.sync.batches import event
 
 VERSION_3 = Path(__file__).with_name("central-3.sql")

@@ -17,9 +17,10 @@ from config.keys import public_pem
 from config.settings import Settings
 from hw.clock import SystemClock
 from hw.relay import Relay
-from sync.central.database import device_setting
+from sync.central import published
 from sync.central.device_orders import MOST_WAITING
 from sync.central.publish import Repository
+from sync.central.tables import device_setting
 from sync.daemon import Daemon
 from terminal.command_desk import CommandDesk
 from terminal.diagnostics import Diagnosis
@@ -153,7 +154,7 @@ def test_orders_outlast_every_publication_that_does_not_say_otherwise(campus: Ca
             assert repository.has_orders(documents)
         store.orders.unset(DEVICE, ["sync.batch_records"])
         assert campus.site.publish_changes(store) is not None
-        current = repository._current()
+        current = published.current(repository.directory)
         assert current is not None
         assert not [path for path in current.recent.targets if path.startswith(ORDERS)]
 

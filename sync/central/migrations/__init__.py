@@ -11,7 +11,8 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from config.errors import SettingsError
-from sync.central.database import SCHEMA_VERSION, masked, meta, upsert
+from sync.central.database import masked, upsert
+from sync.central.tables import SCHEMA_VERSION, meta
 
 HEAD = f"{SCHEMA_VERSION:04}"
 _UPGRADE_LOCK = 0x63675F75  # any number, the same in every receiver

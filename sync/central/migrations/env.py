@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
-from sync.central.database import schema
+from sync.central.tables import schema
 
 context.configure(connection=context.config.attributes["connection"], target_metadata=schema)
 context.run_migrations()
