@@ -220,7 +220,7 @@ def test_a_torn_tail_is_cut_off_but_a_file_altered_further_back_is_left_alone(
     campus: Campus, usb: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     small_frames(monkeypatch)
-    monkeypatch.setattr("sync.export._UNSYNCED", 1000)
+    monkeypatch.setattr("sync.export.UNSYNCED", 1000)
     monkeypatch.setattr("sync.export.MAX_LINE", 0)
     write_records(campus.settings, 60)
     (file,) = export_to(usb, campus.settings).files
