@@ -11,10 +11,20 @@ help: ## list these verbs (the default)
 demo: setup ## the whole chain with simulated hardware, until Ctrl-C; SCANS=60 ends it, SEED=7 repeats it
 	@exec $(bin)/campusgate demo $(if $(SCANS),--scans '$(SCANS)') $(if $(SEED),--seed '$(SEED)')
 
+# A file's tests stay in one process, with its fixtures. Those that run whole campuses come by themselves: each
+# starts a dozen processes, which are to answer as quickly as at a gate.
+cover := --cov --cov-branch
+spread := -n auto --dist loadfile
+
 .PHONY: test
-test: setup ## every test, on all cores, with branch coverage; ARGS='-k codes' goes to pytest
+test: setup ## every test, on all cores, with branch coverage; ARGS='-k codes' goes to pytest, all in one run
 	@.ci/test-programs
-	$(bin)/pytest -n auto --no-loadscope-reorder --cov --cov-branch --cov-report=term $(ARGS)
+ifdef ARGS
+	$(bin)/pytest $(cover) --cov-report=term $(ARGS)
+else
+	$(bin)/pytest $(spread) -m 'not campus' $(cover) --cov-report=
+	$(bin)/pytest $(spread) -m campus $(cover) --cov-append --cov-report=term
+endif
 
 .PHONY: lint
 lint: setup ## style, types and the direction of imports; changes nothing

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
-from xdist.scheduler import LoadScopeScheduling
 
 settings.register_profile(
     "campusgate",
@@ -20,18 +19,6 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 settings.load_profile("campusgate")
-
-
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
-    """A file's tests stay in one process, with its fixtures; so do those that run whole campuses."""
-    return _ByFile(config, log)
-
-
-class _ByFile(LoadScopeScheduling):
-    def _split_scope(self, nodeid: str) -> str:
-        file = nodeid.partition("::")[0]
-        # Each of these starts a dozen processes, which are to answer as quickly as at a gate.
-        return "campus" if file.endswith(("test_demo.py", "test_kill.py", "test_schedules.py")) else file
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -28,6 +28,8 @@ from tests.sim.processes import wait_until
 from tests.sim.scenario import EXPECTED, Visit
 from tests.sim.watcher import Watcher
 
+pytestmark = pytest.mark.campus
+
 SCANS = 24
 _ROW = re.compile(r"^\d\d:\d\d:\d\d  ")
 _PROGRAM = [sys.executable, "-c", "from config.cli import main; main()", "demo"]

@@ -36,6 +36,8 @@ from tests.sim.network import Link, free_port
 from tests.sim.processes import Supervised, stop_all, wait_until
 from tests.sim.watcher import Watcher
 
+pytestmark = pytest.mark.campus
+
 KILLS = int(os.environ.get("CAMPUSGATE_KILLS", "21"))
 SCANS = max(40, 2 * KILLS)
 SEEDS = [int(seed) for seed in os.environ.get("CAMPUSGATE_KILL_SEEDS", "1").split(",")]
