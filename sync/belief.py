@@ -10,11 +10,11 @@ from collections.abc import Sequence
 
 from sync.faults import Fault, SyncFault
 from sync.lanes import Lane
-from sync.protocol import BatchReceipt, Span
+from sync.protocol import BatchReceipt
 from sync.quarantine import Quarantined, quarantined
 from terminal.events import Event
 from terminal.journal import JournalReader
-from terminal.receipt import Ahead, Receipt
+from terminal.receipt import Receipt, Span
 
 _MAX_REASON = 200  # characters
 
@@ -48,13 +48,13 @@ def believed(
     return held.advanced(answer.through, answer.digest, live), refusals
 
 
-def _live(answer: BatchReceipt, journal: JournalReader, events: Sequence[Event]) -> Ahead:
-    span: Span | None = answer.live
+def _live(answer: BatchReceipt, journal: JournalReader, events: Sequence[Event]) -> Span:
+    span = answer.live
     if span is None or not answer.through + 1 < span.first <= events[0].first:
         raise _lie("names a live span that does not begin with what was sent")
     if span.through < events[-1].sequence or not journal.fits(span.through, span.digest):
         raise _lie(f"names a live span up to record {span.through} that was not sent")
-    return Ahead(span.first, span.through, span.digest)
+    return Span(span.first, span.through, span.digest)
 
 
 def _refusals(answer: BatchReceipt, events: Sequence[Event]) -> list[Quarantined]:

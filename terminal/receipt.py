@@ -18,7 +18,7 @@ from terminal.events import FIRST_DIGEST
 
 
 @dataclass(frozen=True, slots=True)
-class Ahead:
+class Span:
     """Central has the records `first` to `through`, whose digest is `digest`, ahead of others."""
 
     first: int
@@ -35,14 +35,14 @@ class Receipt:
 
     through: int = 0
     digest: str = FIRST_DIGEST
-    ahead: tuple[Ahead, ...] = ()
+    ahead: tuple[Span, ...] = ()
 
     @property
     def count(self) -> int:
         """How many records central has."""
         return self.through + sum(span.through - span.first + 1 for span in self.ahead)
 
-    def advanced(self, through: int, digest: str, live: Ahead | None = None) -> Receipt:
+    def advanced(self, through: int, digest: str, live: Span | None = None) -> Receipt:
         """The receipt after central's answer; `live` is the span that it has just told of.
 
         A span that touches another, or what is contiguous, would have been joined with it if central had
@@ -89,12 +89,12 @@ def _checksum(document: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
 
 
-def _ahead(spans: Any, through: int) -> tuple[Ahead, ...]:
+def _ahead(spans: Any, through: int) -> tuple[Span, ...]:
     """The spans in a receipt file, which come after `through` with holes between; none if any is bad."""
-    ahead: list[Ahead] = []
+    ahead: list[Span] = []
     try:
         for document in spans:
-            span = Ahead(document["first"], document["through"], document["digest"])
+            span = Span(document["first"], document["through"], document["digest"])
             sound = _is_sequence(span.first) and _is_sequence(span.through)
             if not sound or not through + 1 < span.first <= span.through:
                 return ()

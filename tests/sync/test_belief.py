@@ -12,17 +12,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from sync import protocol
 from sync.belief import believed
 from sync.cli import sync
 from sync.encoding import Coding, accepted
 from sync.faults import Fault, SyncFault
 from sync.lanes import Lane
 from sync.pace import BatchSize
-from sync.protocol import BatchReceipt, Span, Wish
+from sync.protocol import BatchReceipt, Wish
 from sync.quarantine import Quarantine, quarantined
 from terminal.events import FIRST_DIGEST, Event
 from terminal.journal import JournalReader
-from terminal.receipt import Ahead, Receipt
+from terminal.receipt import Receipt, Span
 from tests.sim.campus import Campus
 from tests.sync.world import DEVICE, write_records
 
@@ -40,21 +41,21 @@ def belief(campus: Campus, events: list[Event], lane: Lane, held: Receipt, **cla
     return believed(answer, held, journal, device=DEVICE, lane=lane, events=events[6:9])[0]
 
 
-def span(events: list[Event], first: int, through: int) -> Span:
-    return Span(first=first, through=through, digest=events[through - 1].digest)
+def span(events: list[Event], first: int, through: int) -> protocol.Span:
+    return protocol.Span(first=first, through=through, digest=events[through - 1].digest)
 
 
 def test_a_true_live_receipt_adds_its_span(campus: Campus, events: list[Event]) -> None:
     held = Receipt(3, events[2].digest)
     made = belief(campus, events, Lane.LIVE, held, live=span(events, 7, 9))
-    assert made == Receipt(3, held.digest, (Ahead(7, 9, events[8].digest),))
+    assert made == Receipt(3, held.digest, (Span(7, 9, events[8].digest),))
     assert made.count == 6
 
 
 def test_a_live_lane_that_has_come_up_with_the_main_one_needs_no_span(
     campus: Campus, events: list[Event]
 ) -> None:
-    held = Receipt(3, events[2].digest, (Ahead(5, 6, events[5].digest),))
+    held = Receipt(3, events[2].digest, (Span(5, 6, events[5].digest),))
     made = belief(campus, events, Lane.LIVE, held, through=9, digest=events[8].digest)
     assert made == Receipt(9, events[8].digest)
 

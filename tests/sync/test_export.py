@@ -21,7 +21,7 @@ from sync.export import ExportError, export
 from sync.frames import FrameReader
 from terminal.journal import JournalError, JournalReader
 from terminal.provision import device_key
-from terminal.receipt import Ahead, Receipt
+from terminal.receipt import Receipt, Span
 from tests.sim.campus import Campus
 from tests.sim.die_at import Step
 from tests.sync.stick import export_to, files_on, import_from, write_many
@@ -332,7 +332,7 @@ def test_the_commands_say_what_they_did(campus: Campus, usb: Path) -> None:
     assert '"newest": 3, "through": 0, "waiting": 3' in told
     digest = JournalReader(campus.settings.journal).digest(3)
     assert digest
-    Receipt(ahead=(Ahead(3, 3, digest),)).save(campus.settings.receipt)
+    Receipt(ahead=(Span(3, 3, digest),)).save(campus.settings.receipt)
     told = campusgate("records", "status", *settings).stdout
     assert '"newest": 3, "through": 0, "waiting": 2' in told
 

@@ -14,7 +14,7 @@ from sync.protocol import MAX_SPANS, Wish
 from sync.uplink import Uplink
 from terminal.events import Event
 from terminal.provision import device_key
-from terminal.receipt import Ahead, Receipt
+from terminal.receipt import Receipt, Span
 from tests.sim.campus import Campus
 from tests.sim.processes import wait_until
 from tests.sync.batches import chain
@@ -51,7 +51,7 @@ class Terminal:
         if not answered:
             self.lanes.failed()
             return turn.lane
-        live = Ahead(**answer.live.model_dump()) if answer.live else None
+        live = Span(**answer.live.model_dump()) if answer.live else None
         self.receipt = self.receipt.advanced(answer.through, answer.digest, live)
         self.lanes.succeeded(self.newest, self.receipt, batch=batch)
         return turn.lane
