@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.concurrency import run_in_threadpool
 
 from config.settings import Name
+from sync.central.openapi import problems
 from sync.central.statements import Statements
 from sync.central.wire import Refusal, problem, read_body
 from sync.protocol import TIME, TIME_TYPE, decode_base64url
@@ -33,7 +34,7 @@ def time_routes(statements: Statements) -> APIRouter:
     """The route that answers with statements of `statements`."""
     router = APIRouter()
 
-    @router.post(TIME, response_class=Response, responses={200: {"content": {TIME_TYPE: {}}}})
+    @router.post(TIME, response_class=Response, responses=problems(400) | {200: {"content": {TIME_TYPE: {}}}})
     async def tell_time(request: Request) -> Response:
         """The time now, signed for that device and nonce, as a CWT (see the Clock part of PROTOCOL.md)."""
         data = await read_body(request, _MAX_QUESTION)
