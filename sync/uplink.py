@@ -164,7 +164,7 @@ class Uplink:
             if lane is Lane.LIVE and self._without_live(response.status_code, problem):
                 return
             if problem and problem.type == "gap" and problem.expected is not None:
-                raise self._rewind(problem.expected)
+                raise self._rewind(lane, problem.expected)
             raise fault
         answer = _receipt(response, text)
         self._coding.learn(response.headers.get("Accept-Encoding"))
@@ -192,13 +192,17 @@ class Uplink:
         return response, b"".join(body(response, limit=_MAX_ANSWER, seconds=central.timeout * 3))
 
     def _held_up(self, lane: Lane, event: Event) -> SyncFault:
-        """`event` alone is too large: let what comes after go ahead of it."""
-        self._lanes.pass_by(self._journal.newest(), self.receipt)
+        """`event` alone is too large."""
         fault = SyncFault(
             Fault.TOO_LARGE,
             f"record {event.sequence} of {len(event.text)} bytes is refused as too large;"
             " raise the limit of the proxy in front of central (such as client_max_body_size)",
         )
+        return self._passed_by(lane, fault)
+
+    def _passed_by(self, lane: Lane, fault: SyncFault) -> SyncFault:
+        """Let what is written from now on go ahead of what `fault` holds up."""
+        self._lanes.pass_by(self._journal.newest(), self.receipt)
         if lane is Lane.MAIN:
             self.trouble = str(fault)
             self._rest_until = time.monotonic() + self._pace.after_fault(None)
@@ -212,14 +216,18 @@ class Uplink:
             return True
         return False
 
-    def _rewind(self, expected: int) -> SyncFault:
+    def _rewind(self, lane: Lane, expected: int) -> SyncFault:
         """A gap moves the receipt back so that the records go again.
 
         The oldest that was kept may be the one, or one that stands for lost records, which it is part of.
+        What was purged before central lost it holds up nothing that is written from now on.
         """
         events = self._journal.after(expected - 1, records=1, size=1) if expected > 0 else []
         if not events or not events[0].first <= expected <= self.receipt.through:
-            return SyncFault(Fault.GAP, f"central needs record {expected}, which is no longer here")
+            gone = (
+                f"central needs record {expected}, which is no longer here; restore a later backup of central"
+            )
+            return self._passed_by(lane, SyncFault(Fault.GAP, gone))
         through = events[0].first - 1
         self.receipt = Receipt(through, self._journal.digest(through) or events[0].previous)
         self.receipt.save(self._settings.receipt)

@@ -307,3 +307,30 @@ def test_a_fork_is_refused_by_central_and_known_to_the_uplink(campus: Campus, ce
     store = Store(campus.site.database_url)
     assert store.counts()["alarm"] == 4  # three forks, and the chain that broke at record 4
     store.close()
+
+
+def test_what_was_purged_before_central_lost_it_holds_up_nothing_that_is_written_later(
+    campus: Campus, central: str
+) -> None:
+    events = write_records(campus.settings, 6)
+    deliver(campus.settings, central)
+    with sqlite3.connect(campus.site.directory / "central.db") as db:  # a very old backup was put back
+        db.execute("delete from record where sequence > 2")
+        db.execute("update device set through = 2, digest = ?", [events[1].digest])
+    db.close()
+    with sqlite3.connect(campus.settings.journal) as db:
+        db.execute("delete from entry where sequence < 6")
+    db.close()
+    before = Receipt.load(campus.settings.receipt)
+    write_records(campus.settings, 1)
+    with uplink_to(at(campus.settings, central)) as uplink:
+        with pytest.raises(SyncFault, match="needs record 3, which is no longer here") as caught:
+            uplink.step()
+        assert caught.value.fault is Fault.GAP
+        write_records(campus.settings, 2)
+        assert uplink.step() == 2
+        assert "no longer here" in uplink.trouble
+    assert arrived(campus) == [1, 2, 8, 9]
+    after = Receipt.load(campus.settings.receipt)
+    assert (after.through, after.digest) == (before.through, before.digest)
+    assert [(span.first, span.through) for span in after.ahead] == [(8, 9)]
