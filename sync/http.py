@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from http.client import HTTPException
 from typing import Any
 
 import requests
@@ -132,7 +133,12 @@ class _Patience:
         with _deadline(
             self.timeout * 3, lambda: socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
         ) as passed:
-            response = super().getresponse()  # type: ignore[misc]
+            try:
+                response = super().getresponse()  # type: ignore[misc]
+            except (OSError, HTTPException) as error:  # how hanging up looks depends on what was on its way
+                if passed.is_set():
+                    raise TooSlow("timed out") from error
+                raise
         if passed.is_set():
             response.close()
             raise TooSlow("timed out")
