@@ -4,7 +4,7 @@ bin := .venv/bin
 
 .PHONY: help
 help: ## list these verbs (the default)
-	@sed -n 's/^\([a-z-]*\):.*## /\1:/p' Makefile | while IFS=: read -r verb what; do printf 'make %-12s%s\n' "$$verb" "$$what"; done
+	@sed -n 's/^\([a-z-]*\):.*## /\1:/p' Makefile | while IFS=: read -r verb what; do printf 'make %-15s%s\n' "$$verb" "$$what"; done
 
 # exec: Ctrl-C and kill reach the demo itself and no shell is left between; it ends with 0 on Ctrl-C, or 130 if SCANS.
 .PHONY: demo

@@ -39,11 +39,15 @@ def believed(
         answer = answer.model_copy(update={"through": held.through, "digest": held.digest})
     if answer.through < held.through:
         raise _lie(f"goes backwards, from record {held.through} to {answer.through}")
+    refusals = _refusals(answer, events)
+    for event in events:
+        if event.sequence == answer.through in {one.sequence for one in refusals}:
+            # Central's record of that number is another one. Ours is in quarantine, and those after it go on.
+            answer = answer.model_copy(update={"digest": event.digest})
     # The record of the receipt that is held may be purged by now.
     same = answer.through == held.through
     if not (answer.digest == held.digest if same else journal.fits(answer.through, answer.digest)):
         raise _lie(f"acknowledges record {answer.through} with a wrong digest, or before it was written")
-    refusals = _refusals(answer, events)
     live = _live(answer, journal, events) if lane is Lane.LIVE and answer.live else None
     reached = answer.through > held.through if lane is Lane.MAIN else answer.through >= events[-1].sequence
     if not (reached or live):

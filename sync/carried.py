@@ -48,8 +48,12 @@ def carried(settings: Settings, token: bytes, known: Receipt) -> Receipt:
     receipt = statement.receipt
     if receipt.through < known.through:
         raise ReceiptRefused(
-            f"the receipt goes back to record {receipt.through}; up to {known.through} is known already"
+            f"the receipt goes back to record {receipt.through}; up to {known.through} is known already,"
+            " so there is nothing to do"
         )
     if not JournalReader(settings.journal).fits(receipt.through, receipt.digest):
-        raise ReceiptRefused(f"the receipt acknowledges record {receipt.through} with a wrong digest")
+        raise ReceiptRefused(
+            f"the receipt acknowledges record {receipt.through} with a wrong digest: it is false, or central"
+            " has another record of that number (`campusgate central alarms`); later ones count"
+        )
     return receipt

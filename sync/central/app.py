@@ -63,9 +63,9 @@ def create_app(site: Site, store: Store, shedder: Shedder | None = None) -> Fast
 
     @app.exception_handler(RequestValidationError)
     async def refuse_query(request: Request, error: Exception) -> Response:
-        return await refuse(
-            request, Refusal(problem("about:blank", 422, "Malformed request", str(error)[:300]))
-        )
+        wrong = error.errors() if isinstance(error, RequestValidationError) else []
+        detail = "; ".join(f"{'.'.join(map(str, one['loc'][1:]))}: {one['msg']}" for one in wrong)
+        return await refuse(request, Refusal(problem("about:blank", 422, "Malformed request", detail[:300])))
 
     @app.exception_handler(DatabaseDown)
     async def refuse_busy(request: Request, error: Exception) -> Response:
@@ -91,7 +91,14 @@ def create_app(site: Site, store: Store, shedder: Shedder | None = None) -> Fast
         """
         given = request.headers.get("authorization", "")
         if not hmac.compare_digest(given.encode(), f"Bearer {token}".encode()):
-            raise Refusal(problem("about:blank", 401, "Unauthorized", "the operator's token is needed"))
+            raise Refusal(
+                problem(
+                    "about:blank",
+                    401,
+                    "Unauthorized",
+                    "send Authorization: Bearer with keys/operator.token of central's directory",
+                )
+            )
         page = store.records(after=after, limit=max(1, min(limit, 2000)))
         better = store.corrections(page)
         return [

@@ -35,8 +35,11 @@ class Metrics:
             ["reason", "status"],
             registry=registry,
         )
-        self._alarms = Counter(
-            "campusgate_alarms", "Alarms raised, each with its evidence.", ["kind"], registry=registry
+        self._raised = Counter(
+            "campusgate_raised_alarms", "Alarms raised by batches, by kind.", ["kind"], registry=registry
+        )
+        self._alarms = Gauge(
+            "campusgate_alarms", "Alarms in the database, each with its evidence.", registry=registry
         )
         self.shed = Counter(
             "campusgate_shed_batches", "Batches refused with 503, to come again later.", registry=registry
@@ -69,14 +72,16 @@ class Metrics:
         for refused in taken.receipt.refused:
             self._refused_records.labels(refused.reason).inc()
         for kind in taken.alarms:
-            self._alarms.labels(kind).inc()
+            self._raised.labels(kind).inc()
 
     def page(self, store: Store) -> bytes:
         """All metrics in Prometheus' text format, also while the database is down."""
         try:
             self._missing.set(store.missing())
+            self._alarms.set(store.counts()["alarm"])
             self._up.set(1)
         except DatabaseDown:
             self._missing.set(math.nan)
+            self._alarms.set(math.nan)
             self._up.set(0)
         return generate_latest(self._registry)

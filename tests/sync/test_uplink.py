@@ -334,3 +334,18 @@ def test_what_was_purged_before_central_lost_it_holds_up_nothing_that_is_written
     after = Receipt.load(campus.settings.receipt)
     assert (after.through, after.digest) == (before.through, before.digest)
     assert [(span.first, span.through) for span in after.ahead] == [(8, 9)]
+
+
+def test_a_fork_at_the_newest_record_is_put_aside_and_holds_up_nothing(campus: Campus, central: str) -> None:
+    events = write_records(campus.settings, 2)
+    deliver(campus.settings, central)
+    write_records(campus.settings, 1)
+    theirs = event(3, events[1].digest)  # of a copy of this terminal's disk
+    assert post(central, campus, batch_body([theirs])).status_code == 200
+    with uplink_to(at(campus.settings, central)) as uplink:
+        assert uplink.step() == 1
+        assert [(one.sequence, one.reason) for one in uplink.quarantine.newest(9)] == [(3, "fork")]
+        assert uplink.step() == 0
+        write_records(campus.settings, 1)
+        assert uplink.step() == 1
+    assert Receipt.load(campus.settings.receipt).through == 4
