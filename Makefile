@@ -11,10 +11,9 @@ help: ## list these verbs (the default)
 demo: setup ## the whole chain with simulated hardware, until Ctrl-C; SCANS=60 ends it, SEED=7 repeats it
 	@exec $(bin)/campusgate demo $(if $(SCANS),--scans '$(SCANS)') $(if $(SEED),--seed '$(SEED)')
 
-# A file's tests stay in one process, with its fixtures. Those that run whole campuses come by themselves: each
-# starts a dozen processes, which are to answer as quickly as at a gate.
+# A file's tests stay in one process, with its fixtures. Those that run whole campuses come by themselves, one after
+# the other: each starts a dozen processes, which are to answer as quickly as at a gate.
 cover := --cov --cov-branch
-spread := -n auto --dist loadfile
 
 .PHONY: test
 test: setup ## every test, on all cores, with branch coverage; ARGS='-k codes' goes to pytest, all in one run
@@ -22,8 +21,8 @@ test: setup ## every test, on all cores, with branch coverage; ARGS='-k codes' g
 ifdef ARGS
 	$(bin)/pytest $(cover) --cov-report=term $(ARGS)
 else
-	$(bin)/pytest $(spread) -m 'not campus' $(cover) --cov-report=
-	$(bin)/pytest $(spread) -m campus $(cover) --cov-append --cov-report=term
+	$(bin)/pytest -n auto --dist loadfile -m 'not campus' $(cover) --cov-report=
+	$(bin)/pytest -m campus $(cover) --cov-append --cov-report=term
 endif
 
 .PHONY: lint
