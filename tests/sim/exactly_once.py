@@ -23,8 +23,9 @@ class Outcome:
 
     durable: records that the journal acknowledged to the terminal. lost: of those and of all in the
     journal, what is not unaltered at central. duplicated: at central more than once by the record's own
-    identity, or there without being in the journal. broken: places where central's chain does not hold.
-    alarms: central's own. named: faults that the sync daemon recognised. trouble: what did not recover.
+    identity, or there without being in the journal; before its oldest they were purged. broken: places
+    where central's chain does not hold. alarms: central's own. named: faults that the sync daemon
+    recognised. trouble: what did not recover.
     """
 
     seed: int
@@ -74,6 +75,7 @@ def examine(
     }
     twice = [count - 1 for count in Counter(e.sequence for e in arrived).values() if count > 1]
     twice += [count - 1 for count in Counter(identities.values()).values() if count > 1]
+    oldest = min(journal, default=0)  # by a clock that went far ahead, those before it were kept long enough
     through = Receipt.load(settings.receipt).through
     if not trouble and through != max(journal, default=0):
         trouble = f"acknowledged up to {through} only"
@@ -82,7 +84,7 @@ def examine(
         durable=len(oath),
         at_central=len(arrived),
         lost=len(lost),
-        duplicated=sum(twice) + sum(number not in journal for number in at_central),
+        duplicated=sum(twice) + sum(number not in journal for number in at_central if number > oldest),
         broken=chain_breaks(sorted(arrived, key=lambda event: event.sequence)),
         alarms=alarms,
         injected=injected or Counter(),
