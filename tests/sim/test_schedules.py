@@ -20,8 +20,6 @@ from tests.sim.trial import Trial, make_template
 from tests.sim.writer import sworn
 from tests.sim.zygote import Call, Zygote
 
-pytestmark = pytest.mark.campus
-
 SCHEDULES = 200
 GROUP = 25
 
