@@ -40,10 +40,10 @@ def believed(
     if answer.through < held.through:
         raise _lie(f"goes backwards, from record {held.through} to {answer.through}")
     refusals = _refusals(answer, events)
-    for event in events:
-        if event.sequence == answer.through in {one.sequence for one in refusals}:
-            # Central's record of that number is another one. Ours is in quarantine, and those after it go on.
-            answer = answer.model_copy(update={"digest": event.digest})
+    forked = any(one.sequence == answer.through for one in refusals)
+    if forked and (ours := next((event for event in events if event.sequence == answer.through), None)):
+        # Central's record of that number is another one. Ours is in quarantine, and those after it go on.
+        answer = answer.model_copy(update={"digest": ours.digest})
     # The record of the receipt that is held may be purged by now.
     same = answer.through == held.through
     if not (answer.digest == held.digest if same else journal.fits(answer.through, answer.digest)):

@@ -223,17 +223,13 @@ class Uplink:
         What was purged before central lost it holds up nothing that is written from now on.
         """
         events = self._journal.after(expected - 1, records=1, size=1) if expected > 0 else []
-        gone = not events or events[0].first > expected
-        fault = SyncFault(
-            Fault.GAP,
-            f"central needs record {expected}, which is no longer here; give central a later backup"
-            if gone
-            else f"central needs record {expected}, which it was given",
-        )
-        if gone and expected <= self.receipt.through:
-            return self._passed_by(lane, fault)
-        if gone or expected > self.receipt.through:
-            return fault
+        sent = expected <= self.receipt.through
+        if not events or events[0].first > expected:
+            gone = f"central needs record {expected}, which is no longer here; give central a later backup"
+            fault = SyncFault(Fault.GAP, gone)
+            return self._passed_by(lane, fault) if sent else fault
+        if not sent:
+            return SyncFault(Fault.GAP, f"central needs record {expected}, which it was given")
         through = events[0].first - 1
         self.receipt = Receipt(through, self._journal.digest(through) or events[0].previous)
         self.receipt.save(self._settings.receipt)
