@@ -22,11 +22,11 @@ class TooLarge(CampusgateError, ValueError):
 
 
 def decoded(data: bytes, coding: str, limit: int) -> bytes:
-    """`data` unpacked, at most `limit` bytes. coding: of ACCEPTED, or "identity".
+    """`data` unpacked, at most `limit` bytes. coding: of ACCEPTED, or "identity", in lower case.
 
     Raises: CodingError; TooLarge before more than that is in memory; LookupError for any other coding.
     """
-    match coding.strip().lower():
+    match coding:
         case "" | "identity":
             return data
         case "gzip" | "x-gzip":
