@@ -64,7 +64,7 @@ def run() -> Iterator[Callable[..., ThermalSampler]]:
 
 def test_a_good_sensor_is_read_with_how_long_it_measured(run: Callable[..., ThermalSampler]):
     sampler = run(lambda: Scripted(good, ("odd but works",)))
-    assert wait_until(lambda: sampler.read().seconds > 0.3, 5)
+    assert wait_until(lambda: sampler.read().seconds > 0.3, 30)
     reading = sampler.read()
     assert (reading.state, reading.decidegrees, reading.ambient) == (ThermalState.OK, 368, 220)
     assert reading.samples >= 3
@@ -130,7 +130,7 @@ def test_a_sensor_that_is_unplugged_is_absent_at_once_and_found_when_it_is_back(
         assert reaches(sampler, ThermalState.ABSENT, STALE_AFTER / 2), (
             "an unplugged sensor still had a number"
         )
-        assert wait_until(lambda: sampler.sentence == "plug it in", 2)
+        assert wait_until(lambda: sampler.sentence == "plug it in", 30)
         plugged.set()
 
 
@@ -157,7 +157,7 @@ def test_a_sensor_that_never_opens_says_why_and_takes_no_core(run: Callable[...,
         raise RuntimeError("firmware missing")
 
     sampler = run(opener)
-    assert wait_until(lambda: "RuntimeError: firmware missing" in sampler.sentence, 3)
+    assert wait_until(lambda: "RuntimeError: firmware missing" in sampler.sentence, 30)
     assert sampler.read().state is ThermalState.ABSENT
     before = len(tries)
     time.sleep(0.5)

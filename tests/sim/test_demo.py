@@ -82,9 +82,9 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Shown, Quiet]:
 
 def _look(url: str, shown: Shown) -> None:
     try:
-        shown.pages.append(requests.get(f"{url}/", timeout=3).text)
-        shown.states.append(requests.get(f"{url}/state.json", timeout=3).json())
-        screen = requests.get(f"{url}/screen.png", timeout=3)
+        shown.pages.append(requests.get(f"{url}/", timeout=30).text)
+        shown.states.append(requests.get(f"{url}/state.json", timeout=30).json())
+        screen = requests.get(f"{url}/screen.png", timeout=30)
     except requests.RequestException:
         return  # not yet up, or just over
     if screen.ok:

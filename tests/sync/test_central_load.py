@@ -35,7 +35,7 @@ def central(campus: Campus) -> Iterator[str]:
 
 def metric(url: str, name: str) -> float:
     """The sample `name`, with its labels, of central's metrics; 0 when there is none yet."""
-    page = requests.get(f"{url}/metrics", timeout=10)
+    page = requests.get(f"{url}/metrics", timeout=30)
     assert page.headers["content-type"].startswith("text/plain; version=")
     values = [line.rpartition(" ")[2] for line in page.text.splitlines() if line.startswith(f"{name} ")]
     return float(values[0]) if values else 0.0
@@ -105,7 +105,7 @@ def test_a_database_that_is_gone_is_busy_on_every_route(
         admin.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", [name])
         body = batch_body(chain(2))
         assert_problem(post(url, far, body), 503, "busy")
-        busy = requests.get(f"{url}/v1/counts", timeout=10)
+        busy = requests.get(f"{url}/v1/counts", timeout=30)
         assert_problem(busy, 503, "busy")
         assert busy.headers["Retry-After"]
         assert "postgres:" not in busy.text
@@ -138,7 +138,7 @@ def test_what_happened_is_counted_and_nobody_is_named(campus: Campus, central: s
         "campusgate_database_up": 1,
     }
     assert {name: metric(central, name) for name in expected} == expected
-    assert "north-gate" not in requests.get(f"{central}/metrics", timeout=10).text
+    assert "north-gate" not in requests.get(f"{central}/metrics", timeout=30).text
 
 
 def test_the_time_to_come_back_grows_with_those_who_wait_and_is_not_the_same_for_all() -> None:

@@ -54,7 +54,7 @@ def sent(campus: Campus, url: str, batches: Sequence[Sequence[Record]]) -> list[
 
 def shown(campus: Campus, url: str) -> list[dict[str, Any]]:
     token = {"Authorization": f"Bearer {campus.site.operator_token()}"}
-    records: list[dict[str, Any]] = requests.get(f"{url}/v1/records", headers=token, timeout=5).json()
+    records: list[dict[str, Any]] = requests.get(f"{url}/v1/records", headers=token, timeout=30).json()
     return records
 
 

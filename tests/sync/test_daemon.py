@@ -50,7 +50,7 @@ def daemon(campus: Campus) -> Iterator[subprocess.Popen[bytes]]:
             [*command, "--settings", str(campus.settings_file)], stdout=log, stderr=log
         )
     try:
-        assert wait_until(lambda: process.poll() is not None or status(campus), 10)
+        assert wait_until(lambda: process.poll() is not None or status(campus), 30)
         yield process
     finally:
         process.kill()
@@ -60,7 +60,7 @@ def daemon(campus: Campus) -> Iterator[subprocess.Popen[bytes]]:
 def status(campus: Campus) -> dict[str, Any]:
     """What the daemon says of itself; {} when it does not answer."""
     with suppress(ControlError):
-        return ask(campus.settings.socket("sync"), "status")
+        return ask(campus.settings.socket("sync"), "status", timeout=20)
     return {}
 
 
@@ -72,15 +72,15 @@ def test_records_and_roster_pass_and_wait_while_the_network_is_cut(campus: Campu
     write_records(campus.settings, 3)
     with serving(campus) as url, daemon(campus):
         link.target = int(url.rpartition(":")[2])
-        assert wait_until(lambda: all_sent(campus) and status(campus)["roster_version"] == 1, 10)
+        assert wait_until(lambda: all_sent(campus) and status(campus)["roster_version"] == 1, 30)
         link.cut()
         write_records(campus.settings, 4)
-        assert wait_until(lambda: bool(status(campus)["faults"]["uplink"]), 5)
+        assert wait_until(lambda: bool(status(campus)["faults"]["uplink"]), 30)
         during = status(campus)
         assert during["device"] == "north-gate-1"
         assert (during["waiting"], during["through"]) == (4, 3)
         link.mend()
-        assert wait_until(lambda: all_sent(campus), 10)
+        assert wait_until(lambda: all_sent(campus), 30)
         assert status(campus)["faults"]["uplink"] == ""
     assert_exactly_once(campus, 7)
     assert open_roster(campus).people == 500
@@ -98,7 +98,7 @@ def test_a_daemon_killed_again_and_again_loses_and_doubles_nothing(campus: Campu
             with daemon(campus):
                 time.sleep(rng.uniform(0, 0.25))  # then it is killed
         with daemon(campus):  # the socket file that the killed one left behind does not stop it
-            assert wait_until(lambda: all_sent(campus), 15)
+            assert wait_until(lambda: all_sent(campus), 30)
     assert_exactly_once(campus, written)
 
 
@@ -124,15 +124,16 @@ def test_its_faults_can_be_followed_until_it_stops(campus: Campus, link: Link) -
     write_records(campus.settings, 1)
     with serving(campus) as url, daemon(campus) as process:
         link.target = int(url.rpartition(":")[2])
+        assert wait_until(lambda: bool(status(campus)["faults"]["uplink"]), 30)
         wells = 0
         for number, event in enumerate(follow(campus.settings.socket("sync"))):
-            link.mend()
+            link.mend()  # not before it is followed
             if event.get("link") == "uplink" and event["fault"] == "":
                 wells += 1
                 process.send_signal(signal.SIGTERM)
             assert number < 60
         assert wells == 1
-        assert process.wait(5) == 0
+        assert process.wait(30) == 0
 
 
 def test_the_status_command_prints_json(campus: Campus) -> None:
@@ -209,12 +210,12 @@ def test_a_revoked_terminal_says_so_and_one_asked_for_a_key_renews_it(campus: Ca
         link.target = int(url.rpartition(":")[2])
         store.devices.rotate("north-gate-1")
         with daemon(campus):
-            assert wait_until(lambda: (campus.settings.keys / "device.pem").read_bytes() != before, 10)
+            assert wait_until(lambda: (campus.settings.keys / "device.pem").read_bytes() != before, 30)
             write_records(campus.settings, 1)
-            assert wait_until(lambda: not store.devices.rotation_due("north-gate-1"), 10)
+            assert wait_until(lambda: not store.devices.rotation_due("north-gate-1"), 30)
             store.devices.revoke("north-gate-1")
             write_records(campus.settings, 1)
-            assert wait_until(lambda: status(campus)["faults"]["uplink"].startswith("revoked: "), 10)
+            assert wait_until(lambda: status(campus)["faults"]["uplink"].startswith("revoked: "), 30)
         log = (campus.settings_file.parent / "sync.log").read_text("utf-8")
     assert log.count("uplink: revoked") == 1
     assert "PRIVATE" not in log
@@ -230,7 +231,7 @@ def test_the_status_tells_what_central_refused(campus: Campus, link: Link) -> No
 
     with Hostile(answer) as server, daemon(campus):
         link.target = server.port
-        assert wait_until(lambda: all_sent(campus), 10)
+        assert wait_until(lambda: all_sent(campus), 30)
         kept = status(campus)["quarantine"]
     assert (kept["count"], kept["newest"]["sequence"], kept["newest"]["reason"]) == (1, 2, "fork")
 
@@ -242,11 +243,11 @@ def test_a_record_that_no_proxy_lets_through_stays_named_while_newer_ones_pass(
     with LedgerServer(device_key(campus.settings).public_key()) as server, daemon(campus):
         server.limit_main = 10
         link.target = int(server.url.rpartition(":")[2])
-        assert wait_until(lambda: status(campus)["faults"]["uplink"].startswith("too-large: "), 10)
+        assert wait_until(lambda: status(campus)["faults"]["uplink"].startswith("too-large: "), 30)
         write_records(campus.settings, 2)
-        assert wait_until(lambda: status(campus)["ahead"] == 2, 10)
+        assert wait_until(lambda: status(campus)["ahead"] == 2, 30)
         assert status(campus)["faults"]["uplink"].startswith("too-large: record 1 ")
         server.limit_main = server.limit
-        assert wait_until(lambda: all_sent(campus), 20)
-        assert wait_until(lambda: status(campus)["faults"]["uplink"] == "", 10)
+        assert wait_until(lambda: all_sent(campus), 30)
+        assert wait_until(lambda: status(campus)["faults"]["uplink"] == "", 30)
     assert sorted(server.ledger.records) == [1, 2, 3]

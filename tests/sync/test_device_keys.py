@@ -208,7 +208,7 @@ def test_central_says_where_a_scanned_device_code_was_shown_and_believes_no_lost
     campus: Campus, central: str
 ) -> None:
     def check(text: Any) -> requests.Response:
-        return requests.post(central + "/v1/device-codes", json={"text": text}, timeout=10)
+        return requests.post(central + "/v1/device-codes", json={"text": text}, timeout=30)
 
     def shown(key: Ed25519PrivateKey, at: float) -> str:
         return device_code(

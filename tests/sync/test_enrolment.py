@@ -39,7 +39,7 @@ def request(claim: str, key: EllipticCurvePrivateKey, **swap: Any) -> dict[str, 
 
 
 def enrol(url: str, document: Any) -> requests.Response:
-    return requests.post(url + ENROLMENTS, json=document, timeout=5)
+    return requests.post(url + ENROLMENTS, json=document, timeout=30)
 
 
 def claims(campus: Campus, *arguments: str) -> dict[str, str]:
@@ -139,7 +139,7 @@ def test_what_is_malformed_is_named_and_never_echoed(campus: Campus, central: st
         problem = assert_problem(answer, 400, "malformed")
         assert said in problem["title"] + problem.get("detail", ""), document
         assert claim[:9] not in answer.text
-    large = requests.post(central + ENROLMENTS, data=b"x" * 5000, timeout=5)
+    large = requests.post(central + ENROLMENTS, data=b"x" * 5000, timeout=30)
     assert_problem(large, 413, "too-large")
     assert enrol(central, whole).status_code == 201  # none of this used it up
 

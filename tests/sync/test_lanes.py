@@ -147,7 +147,7 @@ def server(campus: Campus) -> Iterator[LedgerServer]:
 
 
 def drain(uplink: Uplink) -> None:
-    assert wait_until(lambda: uplink.step() >= 0 and not uplink.waiting(), 20)
+    assert wait_until(lambda: uplink.step() >= 0 and not uplink.waiting(), 30)
 
 
 def test_new_records_go_ahead_of_a_backlog_and_both_are_in_order(

@@ -102,7 +102,7 @@ def test_a_command_goes_from_the_office_to_the_gate_and_its_record_back(
         good(campus.site, "central", "command", DEVICE, "diagnostics")
         good(campus.site, "central", "command", DEVICE, "release")
         downlink.step()
-        assert wait_until(lambda: gate.look() or gate.journal.head.sequence == 5, 20)
+        assert wait_until(lambda: gate.look() or gate.journal.head.sequence == 5, 30)
         assert not downlink.step()
     deliver(campus.settings, central)
     told = commands(campus)

@@ -63,7 +63,7 @@ def receiver(campus: Campus) -> Iterator[str]:
 def until_it_answers(url: str) -> None:
     while True:
         try:
-            requests.get(f"{url}/v1/counts", timeout=10)
+            requests.get(f"{url}/v1/counts", timeout=30)
             return
         except requests.ConnectionError:
             continue

@@ -150,7 +150,7 @@ def publish(campus: Campus) -> int:
 
 def counts(url: str) -> dict[str, int]:
     """Central's own count of records and alarms."""
-    result: dict[str, int] = requests.get(f"{url}/v1/counts", timeout=5).json()
+    result: dict[str, int] = requests.get(f"{url}/v1/counts", timeout=30).json()
     return result
 
 

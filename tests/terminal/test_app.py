@@ -51,7 +51,7 @@ def test_says_what_the_camera_does_from_absent_to_live_to_unplugged_and_back(des
     for _ in range(2):
         desk.plug_camera()
         assert desk.says(camera="live")
-        assert wait_until(lambda: not np.array_equal(desk.screen(), without), 3)
+        assert wait_until(lambda: not np.array_equal(desk.screen(), without), 30)
         assert desk.present()["verdict"] == "allow"
         desk.unplug_camera()
         assert desk.says(camera="absent")
@@ -234,7 +234,7 @@ def test_the_gate_is_locked_again_when_the_pulse_is_over(serving: Desk):
     serving.present()
     released = time.monotonic()
     assert serving.status()["portal"] == "released"
-    assert wait_until(lambda: serving.status()["portal"] == "locked", 3)
+    assert wait_until(lambda: serving.status()["portal"] == "locked", 30)
     assert 0.5 < time.monotonic() - released < 1.5, "the policy says 0.8 s"
 
 
@@ -279,6 +279,6 @@ def test_whoever_held_a_code_up_too_early_is_served_when_the_roster_comes(desk: 
     desk.start()
     assert desk.says(camera="live", fault="roster.missing")
     desk.view = desk.next_picture()
-    assert wait_until(lambda: (desk.status()["last"] or {}).get("reasons") == ["roster.missing"], 6)
+    assert wait_until(lambda: (desk.status()["last"] or {}).get("reasons") == ["roster.missing"], 30)
     desk.deliver_roster()
-    assert wait_until(lambda: desk.status()["last"]["verdict"] == "allow", 6)
+    assert wait_until(lambda: desk.status()["last"]["verdict"] == "allow", 30)

@@ -58,7 +58,7 @@ def test_a_lockdown_is_on_the_screen_and_holds_through_a_kill_until_it_is_releas
     before = desk.screen()
     order(desk, Do.LOCKDOWN)
     assert desk.says(fault="gate.lockdown")
-    assert wait_until(lambda: not np.array_equal(desk.screen(), before), 5)
+    assert wait_until(lambda: not np.array_equal(desk.screen(), before), 30)
     assert desk.present()["reasons"] == ["gate.lockdown"]
     desk.process.kill()
     desk.process.wait()

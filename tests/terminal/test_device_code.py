@@ -223,7 +223,7 @@ def test_the_terminals_screen_shows_a_code_that_central_takes(tmp_path: Path, ur
     try:
         desk.start()
         assert desk.says(camera="live", fault="")
-        assert wait_until(lambda: bool(zxingcpp.read_barcodes(desk.screen())) == bool(url), 5)
+        assert wait_until(lambda: bool(zxingcpp.read_barcodes(desk.screen())) == bool(url), 30)
         read = [code.text for code in zxingcpp.read_barcodes(desk.screen())]
         assert len(read) == bool(url)
         trusted = [device_key(desk.settings).public_key()]
