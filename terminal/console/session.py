@@ -32,6 +32,9 @@ class Dialogue(Protocol):
     def ask(self, question: str, answers: tuple[str, ...] = ("yes", "no")) -> str:
         """One of `answers`; asked again until it is one."""
 
+    def text(self, question: str) -> str:
+        """A line, whatever it is."""
+
     def secret(self, question: str) -> str:
         """A line that is not echoed and kept nowhere."""
 

@@ -1,0 +1,101 @@
+"""What maintenance staff did, on its way into the journal.
+
+The terminal alone writes the journal, and a console is needed most when the terminal does not run. So each
+entry is first made durable here, a file of its own, and handed over by the control op "record" as soon as the
+terminal answers; the terminal takes each id once. A thief who ends the console loses no entry by it.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+import uuid
+from collections.abc import Mapping
+from datetime import UTC
+from pathlib import Path
+from typing import Any
+
+from config.control import ask
+from config.errors import ControlError
+from config.files import private_directory, write_atomic
+from config.settings import Settings
+from hw.clock import SystemClock
+from terminal.console.session import User
+
+log = logging.getLogger(__name__)
+
+_AT_ONCE = 50  # entries in one request
+_MOST_DENIED = 1000  # failed logins that are kept while no terminal takes them
+
+
+class Audit:
+    """The entries in `directory` that the journal does not have yet."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._unwritten: list[
+            tuple[str, dict[str, Any]]
+        ] = []  # a full disk must not keep a repair from being made
+
+    def add(
+        self, user: User, session: str, action: str, details: Mapping[str, Any], clock: SystemClock
+    ) -> None:
+        """Keep one entry, durably. session: the id of the session. Never raises OSError."""
+        now = clock.now()
+        entry = {
+            "id": str(uuid.uuid4()),
+            "at": now.wall.astimezone(UTC).isoformat(timespec="milliseconds"),
+            "trusted": now.trusted,
+            "user": user.name,
+            "role": str(user.role),
+            "via": user.via,
+            "session": session,
+            "action": action,
+            "details": dict(details),
+        }
+        name = f"{time.time_ns():020}-{entry['id']}.json"
+        try:
+            private_directory(self._directory)
+            if action == "denied" and len(self._names()) >= _MOST_DENIED:
+                return
+            write_atomic(self._directory / name, json.dumps(entry, ensure_ascii=False).encode(), mode=0o600)
+        except OSError as error:
+            log.error("%s: cannot be written: %s; kept in memory", self._directory, error.strerror)
+            self._unwritten.append((name, entry))
+
+    def hand_over(self, settings: Settings) -> int:
+        """Give the terminal what it has not taken yet; how many entries wait still. Never raises."""
+        try:
+            while waiting := self._waiting()[:_AT_ONCE]:
+                answer = ask(settings.socket("terminal"), "record", entries=[entry for _, entry in waiting])
+                done = set(answer["recorded"]) | {refused["id"] for refused in answer.get("refused", ())}
+                for refused in answer.get("refused", ()):
+                    log.error("the terminal does not take entry %s: %s", refused["id"], refused["error"])
+                if not self._forget(waiting, done):
+                    break
+        except (ControlError, OSError, ValueError, KeyError, TypeError) as error:
+            log.debug("entries wait: %s", error)
+        return len(self._names()) + len(self._unwritten)
+
+    def _waiting(self) -> list[tuple[str, dict[str, Any]]]:
+        found = []
+        for name in self._names():
+            try:
+                found.append((name, json.loads((self._directory / name).read_bytes())))
+            except (OSError, ValueError) as error:
+                log.error("%s: is damaged: %s", self._directory / name, error)
+                (self._directory / name).rename(self._directory / f"{name}.damaged")
+        return sorted(found + self._unwritten, key=lambda item: item[0])
+
+    def _forget(self, waiting: list[tuple[str, dict[str, Any]]], done: set[str]) -> bool:
+        taken = [name for name, entry in waiting if entry.get("id") in done]
+        for name in taken:
+            (self._directory / name).unlink(missing_ok=True)
+        self._unwritten = [(name, entry) for name, entry in self._unwritten if name not in taken]
+        return bool(taken)
+
+    def _names(self) -> list[str]:
+        if not self._directory.is_dir():
+            return []
+        return sorted(path.name for path in self._directory.glob("*.json") if not path.name.startswith("."))

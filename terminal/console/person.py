@@ -1,0 +1,55 @@
+"""A person's side of a command that runs: what it says, what it asks, and files by YMODEM."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from terminal.console.prompt import Prompt
+from terminal.console.transfer import receive, send
+from terminal.console.wire import Wire
+
+
+class PersonDialogue:
+    """See `Dialogue`."""
+
+    def __init__(self, wire: Wire, prompt: Prompt) -> None:
+        self._wire, self._prompt = wire, prompt
+
+    def say(self, text: str) -> None:
+        """See `Dialogue.say`."""
+        self._prompt.show(text.splitlines() or [""])
+        self._wire.pause(0)
+
+    def ask(self, question: str, answers: tuple[str, ...] = ("yes", "no")) -> str:
+        """See `Dialogue.ask`. The beginning of an answer is enough when it begins only one."""
+        while True:
+            given = self._prompt.line(f"{question} ({'/'.join(answers)}) ").strip().lower()
+            meant = [answer for answer in answers if given and answer.startswith(given)]
+            if given in answers or len(meant) == 1:
+                return given if given in answers else meant[0]
+
+    def text(self, question: str) -> str:
+        """See `Dialogue.text`."""
+        return self._prompt.line(f"{question} ").strip()
+
+    def secret(self, question: str) -> str:
+        """See `Dialogue.secret`."""
+        return self._prompt.secret(f"{question} ")
+
+    def wait(self, seconds: float) -> None:
+        """See `Dialogue.wait`."""
+        self._wire.pause(seconds)
+
+    def receive(self, directory: Path, limit: int) -> Path:
+        """See `Dialogue.receive`."""
+        self._prompt.show(
+            ["Now send the file by YMODEM (picocom: C-a C-s with `--send-cmd sb`; minicom: C-a S)."]
+        )
+        return receive(self._wire, directory, limit=limit)
+
+    def send(self, file: Path) -> None:
+        """See `Dialogue.send`."""
+        self._prompt.show(
+            ["Now receive the file by YMODEM (picocom: C-a C-r with `--receive-cmd rb`; minicom: C-a R)."]
+        )
+        send(self._wire, file)

@@ -1,0 +1,280 @@
+"""A person at the line: editing, completion, history and paging by prompt_toolkit, over any `Wire`.
+
+prompt_toolkit gets a pipe for its keyboard and writes to the wire; nothing of this process's own terminal is
+touched. What comes is cleaned first: a line that is noisy or at the wrong speed gives any bytes at all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import codecs
+import re
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from prompt_toolkit.application import run_in_terminal
+from prompt_toolkit.completion import CompleteEvent, Completer, Completion
+from prompt_toolkit.data_structures import Size
+from prompt_toolkit.document import Document
+from prompt_toolkit.history import DummyHistory, History, InMemoryHistory
+from prompt_toolkit.input import create_pipe_input
+from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.layout.processors import Processor, Transformation, TransformationInput
+from prompt_toolkit.output import ColorDepth
+from prompt_toolkit.output.vt100 import Vt100_Output
+from prompt_toolkit.shortcuts import CompleteStyle, PromptSession
+
+from config.errors import CampusgateError
+from hw.serial_line import LineLost
+from terminal.console import render
+from terminal.console.wire import Interrupted, Wire
+
+LONGEST = 2000  # characters of a line; a longer one is no command, it is a file or noise
+_LOOK_EVERY = 0.25  # seconds
+_A_FEW = 10  # lines that fit on any screen
+_CURSOR_ANSWERS = 0.4  # seconds for a client to say where its cursor is
+_CURSOR = re.compile(rb"\x1b\[(\d{1,4});(\d{1,4})R")
+_PLAIN_SIZE = Size(rows=24, columns=80)
+_SUBMIT, _TAB, _ESCAPE = "\r", "\t", "\x1b"
+
+
+class Ended(CampusgateError):
+    """Raised when the client has been idle for too long, or the console is to stop; says which."""
+
+
+class Prompt:
+    """Asks a person for lines, and shows some. ending: why it is to end, "" while it is not."""
+
+    def __init__(self, wire: Wire, ending: Callable[[], str]) -> None:
+        self._wire, self._ending = wire, ending
+        self._decoder = codecs.getincrementaldecoder("utf-8")("ignore")
+        self._after_return = False
+        self._answers_size = True
+        self.size = _PLAIN_SIZE
+        self._pipe_context = create_pipe_input()
+        self._pipe = self._pipe_context.__enter__()
+        self._output = Vt100_Output(
+            _Screen(wire), lambda: self.size, term="vt100", default_color_depth=ColorDepth.DEPTH_1_BIT,
+            enable_cpr=False, enable_bell=True,
+        )  # fmt: skip
+        # Pasted lines are lines: a client that marks a paste would hold them back until Return.
+        self._output.enable_bracketed_paste = lambda: None  # type: ignore[method-assign]
+        self._history = InMemoryHistory()
+
+    def close(self) -> None:
+        """Give the pipe back."""
+        self._pipe_context.__exit__(None, None, None)
+
+    def command(self, message: str, completer: Completer, explain: Callable[[str], Iterable[str]]) -> str:
+        """A line that is completed with Tab, explained with `?`, and found again in the history.
+
+        Raises: Interrupted for Ctrl-C, EOFError for Ctrl-D, Ended, LineLost.
+        """
+        return self._read(message, self._history, completer=completer, bindings=self._keys(explain))
+
+    def line(self, message: str) -> str:
+        """A line. Raises: as `command`."""
+        return self._read(message, DummyHistory(), bindings=self._keys(None))
+
+    def secret(self, message: str) -> str:
+        """A line of which nothing is shown, not even its length. Raises: as `command`."""
+        return self._read(message, DummyHistory(), bindings=self._keys(None), secret=True)
+
+    def show(self, lines: Iterable[str], *, paged: bool = False) -> None:
+        """Show lines, broken at the client's width; paged: wait at the end of each screen for a key."""
+        shown = [render.harmless(line) for line in lines]
+        if paged and len(shown) > _A_FEW:
+            self.measure()
+        shown = [part for line in shown for part in render.fitted(line, self.size.columns)]
+        room = max(2, self.size.rows - 1)
+        if not paged or len(shown) <= room:
+            self._write("".join(line + "\r\n" for line in shown))
+            return
+        at = 0
+        step = room
+        while at < len(shown):
+            self._write("".join(line + "\r\n" for line in shown[at : at + step]))
+            at += step
+            if at < len(shown):
+                key = self._page_key(f"--more-- {at}/{len(shown)}  space, Return, q ")
+                step = {b"q": len(shown), b"\r": 1, b"\n": 1}.get(key, room)
+                if key in (b"q", b"\x03", b"Q"):
+                    return
+
+    def measure(self) -> None:
+        """Ask the client how large its screen is, unless it did not answer the last time or is pasting."""
+        if not self._answers_size or self._wire.unread:
+            return
+        self._write("\x1b7\x1b[999;999H\x1b[6n\x1b8")  # DECSC, CUP, DSR 6, DECRC (ECMA-48, DEC VT100)
+        heard, until = b"", time.monotonic() + _CURSOR_ANSWERS
+        while (left := until - time.monotonic()) > 0:
+            heard += self._wire.read(64, left)
+            if found := _CURSOR.search(heard):
+                rows, columns = int(found[1]), int(found[2])
+                if rows >= 2 and columns >= 20:
+                    self.size = Size(rows, columns)
+                self._wire.put_back(heard[: found.start()] + heard[found.end() :])
+                return
+        self._wire.put_back(heard)
+        self._answers_size = False
+
+    def _page_key(self, message: str) -> bytes:
+        self._write(message)
+        while not (key := self._wire.read(1, _LOOK_EVERY)):
+            if reason := self._ending():
+                raise Ended(reason)
+        self._write("\r" + " " * len(message) + "\r")
+        return key
+
+    def _read(
+        self,
+        message: str,
+        history: History,
+        *,
+        completer: Completer | None = None,
+        bindings: KeyBindings,
+        secret: bool = False,
+    ) -> str:
+        session: PromptSession[str] = PromptSession(
+            message,
+            input=self._pipe,
+            output=self._output,
+            history=history,
+            completer=completer,
+            complete_while_typing=False,
+            complete_style=CompleteStyle.READLINE_LIKE,
+            key_bindings=bindings,
+            input_processors=[_Nothing()] if secret else [],
+            interrupt_exception=Interrupted,
+        )
+        session.default_buffer.on_text_changed += self._shorten
+        return asyncio.run(self._prompted(session))
+
+    async def _prompted(self, session: PromptSession[str]) -> str:
+        loop = asyncio.get_running_loop()
+        session.app.ttimeoutlen = 0.1  # after an Escape that nothing follows
+        loop.add_reader(self._wire.fileno(), self._feed, session)
+        ticking = loop.create_task(self._tick(session))
+        try:
+            return await session.prompt_async(handle_sigint=False)
+        finally:
+            ticking.cancel()
+            loop.remove_reader(self._wire.fileno())
+
+    async def _tick(self, session: PromptSession[str]) -> None:
+        while True:
+            await asyncio.sleep(_LOOK_EVERY)
+            reason = self._ending()
+            if reason and session.app.is_running and not session.app.is_done:
+                session.app.exit(exception=Ended(reason))
+
+    def _feed(self, session: PromptSession[str]) -> None:
+        try:
+            data = self._wire.read(1024, 0)
+        except LineLost as error:
+            asyncio.get_running_loop().remove_reader(self._wire.fileno())
+            if session.app.is_running and not session.app.is_done:
+                session.app.exit(exception=error)
+            return
+        if cleaned := self._cleaned(data):
+            self._pipe.send_text(cleaned)
+
+    def _cleaned(self, data: bytes) -> str:
+        """What of `data` are keys. Return may come as CR, LF or both."""
+        kept = []
+        for char in self._decoder.decode(data):
+            if char == "\n":
+                if not self._after_return:
+                    kept.append(_SUBMIT)
+            elif char.isprintable() or char in (_SUBMIT, _TAB, _ESCAPE, "\x7f") or "\x01" <= char <= "\x1a":
+                kept.append(char)
+            self._after_return = char == _SUBMIT
+        return "".join(kept)
+
+    def _shorten(self, buffer: Any) -> None:
+        if len(buffer.text) > LONGEST:
+            buffer.reset()
+            self._output.bell()
+
+    def _keys(self, explain: Callable[[str], Iterable[str]] | None) -> KeyBindings:
+        keys = KeyBindings()
+
+        # A count before a key, as Escape 9 9 9 9 9 x, would make a line of any length out of noise.
+        for digit in "0123456789-":
+            keys.add("escape", digit, eager=True)(_ignore)
+
+        if explain:
+
+            @keys.add("?")
+            def _explain(event: KeyPressEvent) -> None:
+                before = event.current_buffer.document.text_before_cursor
+                if before and not before[-1].isspace():
+                    event.current_buffer.insert_text("?")
+                    return
+                lines = list(explain(before))
+                event.app.create_background_task(self._above(lines))
+
+        return keys
+
+    async def _above(self, lines: list[str]) -> None:
+        await run_in_terminal(lambda: self.show(lines))
+
+    def _write(self, text: str) -> None:
+        self._wire.write(text.encode())
+
+
+class Completions(Completer):
+    """What `words` gives for the text before the cursor: words and what each is."""
+
+    def __init__(self, words: Callable[[str], Iterable[tuple[str, str]]]) -> None:
+        self._words = words
+
+    def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterator[Completion]:
+        """See `Completer.get_completions`."""
+        del complete_event
+        before = document.text_before_cursor
+        begun = "" if not before or before[-1].isspace() else before.split()[-1]
+        for word, what in self._words(before):
+            yield Completion(word + " ", start_position=-len(begun), display=word, display_meta=what)
+
+
+def _ignore(event: KeyPressEvent) -> None:
+    del event
+
+
+def _start(position: int) -> int:
+    del position
+    return 0
+
+
+class _Nothing(Processor):
+    """Shows nothing of what is typed; the cursor stays where it is."""
+
+    def apply_transformation(self, transformation_input: TransformationInput) -> Transformation:
+        del transformation_input
+        return Transformation([], _start, _start)
+
+
+class _Screen:
+    """The wire as the text file that prompt_toolkit writes to."""
+
+    encoding, errors = "utf-8", "replace"
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire, self._text = wire, ""
+
+    def write(self, text: str) -> int:
+        self._text += text
+        return len(text)
+
+    def flush(self) -> None:
+        text, self._text = self._text, ""
+        if text:
+            self._wire.write(text.encode("utf-8", "replace"))
+
+    def isatty(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        raise OSError("not a file")

@@ -1,0 +1,94 @@
+"""A serial cable between two ptys: the console at the near end, a client at the far end, and its faults."""
+
+from __future__ import annotations
+
+import os
+import select
+import threading
+import tty
+from collections.abc import Callable
+from pathlib import Path
+
+
+class NullModem:
+    """A cable in `directory`. near, far: paths that programs open as serial ports; they stay while unplugged.
+
+    spoil: what becomes of the bytes on their way to the console (the client hears the console as it is).
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.near, self.far = directory / "near", directory / "far"
+        self.spoil: Callable[[bytes], bytes] = lambda data: data
+        self.heard = bytearray()  # all that the console said
+        self._lock = threading.Lock()
+        self._ends: dict[Path, tuple[int, int]] = {}
+        self._wake, self._woken = os.pipe()
+        self._closed = False
+        self._plug(self.near)
+        self._plug(self.far)
+        self._thread = threading.Thread(target=self._carry, daemon=True)
+        self._thread.start()
+
+    def send(self, data: bytes) -> None:
+        """Bytes to the console, whoever else is at the far end. Waits until they are taken."""
+        rest = memoryview(data)
+        while rest:
+            with self._lock:
+                rest = rest[os.write(self._ends[self.near][0], rest) :]
+
+    def unplug(self) -> None:
+        """Take the cable out at the console's end: its device file goes."""
+        with self._lock:
+            self.near.unlink()
+            for descriptor in self._ends.pop(self.near):
+                os.close(descriptor)
+        os.write(self._woken, b".")
+
+    def plug(self) -> None:
+        """Put it in again: another device under the same name."""
+        with self._lock:
+            self._plug(self.near)
+        os.write(self._woken, b".")
+
+    def close(self) -> None:
+        """Take it away for good."""
+        self._closed = True
+        os.write(self._woken, b".")
+        self._thread.join()
+        for ends in self._ends.values():
+            for descriptor in ends:
+                os.close(descriptor)
+        os.close(self._wake)
+        os.close(self._woken)
+
+    def _plug(self, path: Path) -> None:
+        master, slave = os.openpty()
+        tty.setraw(slave)  # held open: an end without a program neither hangs up nor echoes
+        path.symlink_to(os.ttyname(slave))
+        self._ends[path] = (master, slave)
+
+    def _carry(self) -> None:
+        while not self._closed:
+            with self._lock:
+                masters = {ends[0]: path for path, ends in self._ends.items()}
+            ready, _, _ = select.select([*masters, self._wake], [], [])
+            for descriptor in ready:
+                if descriptor == self._wake:
+                    os.read(descriptor, 100)
+                    continue
+                with self._lock:
+                    if descriptor not in {ends[0] for ends in self._ends.values()}:
+                        continue
+                    data = os.read(descriptor, 4096)
+                    to = self.far if masters[descriptor] == self.near else self.near
+                    other = self._ends.get(to)
+                if to == self.far:
+                    self.heard += data
+                else:
+                    data = self.spoil(data)
+                if other and data and (to == self.near or self._listened(other[0])):
+                    os.write(other[0], data)
+
+    def _listened(self, master: int) -> bool:
+        """Whether there is room at the far end; what nobody reads there is lost, as on a cable."""
+        return bool(select.select([], [master], [], 0)[1])
