@@ -44,6 +44,9 @@ def terminal() -> None:
 def init(path: Path, name: str, place: str, trust_file: Path, state: str | None) -> None:
     """Make this machine a terminal: settings, keys, trust. Prints the public key for central.
 
+    The password for maintenance is shown once, on standard error, and by nothing again. If it is lost, remove
+    keys/maintenance.json in the state directory and run this again, which makes a new one.
+
     \b
     Example:
       campusgate terminal init --name north-gate-1 --place north-gate --trust trust.json > north-gate-1.pem
@@ -52,8 +55,11 @@ def init(path: Path, name: str, place: str, trust_file: Path, state: str | None)
     from terminal.install import install
 
     extra = f"\n[storage]\nstate = {json.dumps(state)}\nrun = {json.dumps(state)}\n" if state else ""
-    click.echo(install(path, name=name, place=place, trust_file=trust_file, extra=extra), nl=False)
+    made = install(path, name=name, place=place, trust_file=trust_file, extra=extra)
+    click.echo(made.public_key, nl=False)
     click.echo(f"{path}: this machine is now {name}; register the key above at central", err=True)
+    if made.password:
+        click.echo(f"console login: {made.account}  password: {made.password}  (shown this once)", err=True)
 
 
 @terminal.command()

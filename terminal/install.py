@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import base64
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from config.errors import SettingsError
 from config.files import write_atomic
 from config.settings import parse_settings
+from terminal.console import accounts
+from terminal.console.accounts import Accounts
+from terminal.console.roles import Role
 from terminal.provision import provision
 
 _SETTINGS = """\
@@ -28,35 +31,55 @@ class TrustBundle:
     """What central hands to a new terminal: nothing secret, but it must come by a way that is trusted.
 
     url: central's. root: bytes of TUF root.json. central_key_pem: the key that records are sealed to.
+    maintenance_key_pem: the public half of the key that staff log in by, if the school has one.
     """
 
     url: str
     root: bytes
     central_key_pem: str
+    maintenance_key_pem: str | None = None
 
     def dump(self) -> str:
         """The bundle as JSON text."""
         root = base64.b64encode(self.root).decode("ascii")
-        return json.dumps({"url": self.url, "root": root, "record_key": self.central_key_pem}, indent=2)
+        document = {"url": self.url, "root": root, "record_key": self.central_key_pem}
+        if self.maintenance_key_pem is not None:
+            document["maintenance_key"] = self.maintenance_key_pem
+        return json.dumps(document, indent=2)
 
     @classmethod
     def load(cls, path: Path) -> TrustBundle:
         """The bundle in the file `path`. Raises: SettingsError when it is not one."""
         try:
             document = json.loads(path.read_text("utf-8"))
-            return cls(
-                document["url"], base64.b64decode(document["root"], validate=True), document["record_key"]
-            )
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            root = base64.b64decode(document["root"], validate=True)
+            key = document.get("maintenance_key")  # earlier versions wrote none
+            if not isinstance(key, str | None):
+                raise TypeError("maintenance_key is no text")
+            return cls(document["url"], root, document["record_key"], key)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise SettingsError(
                 [f"{path}: is not what `campusgate central trust` writes ({error})"]
             ) from error
 
 
-def install(path: Path, *, name: str, place: str, trust_file: Path, extra: str = "") -> str:
-    """Write the settings file `path` unless it is there, make the keys; the PEM of the device's public key.
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """What a machine has become. public_key: PEM, for central to register.
 
-    extra: more TOML for the settings file. Raises: SettingsError, KeyFileError, OSError.
+    account: whom the first password is for. password: to be shown this once; None when there was one before.
+    """
+
+    public_key: str
+    account: str
+    password: str | None = field(repr=False)
+
+
+def install(path: Path, *, name: str, place: str, trust_file: Path, extra: str = "") -> Installed:
+    """Write the settings file `path` unless it is there, make the keys and the first account.
+
+    What is already here stays as it is. extra: more TOML for the settings file.
+    Raises: SettingsError, KeyFileError, OSError.
     """
     bundle = TrustBundle.load(trust_file)
     # JSON strings are TOML basic strings.
@@ -72,7 +95,16 @@ def install(path: Path, *, name: str, place: str, trust_file: Path, extra: str =
         )
     path.parent.mkdir(parents=True, exist_ok=True)
     settings.state.mkdir(parents=True, exist_ok=True)
-    public_key = provision(settings, central_key_pem=bundle.central_key_pem, root=bundle.root)
+    public_key = provision(
+        settings,
+        central_key_pem=bundle.central_key_pem,
+        root=bundle.root,
+        maintenance_key_pem=bundle.maintenance_key_pem,
+    )
     if not path.exists():
         write_atomic(path, text.encode())
-    return public_key
+    staff = Accounts(settings.keys / accounts.FILE)
+    password = (
+        None if staff.exist else staff.add(accounts.FIRST, Role.ADMIN)
+    )  # last: it cannot be asked for again
+    return Installed(public_key, accounts.FIRST, password)

@@ -10,7 +10,7 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 
 from config.errors import KeyFileError
@@ -24,6 +24,9 @@ _STATE_KEY = "state.key"
 _CENTRAL_KEY = "central-records.pub.pem"
 _ROOT = "root.json"
 
+MAINTENANCE_KEY = "maintenance.pub.pem"
+"""The public key of the school's maintenance key, among the keys; without it nobody logs in by key."""
+
 
 @dataclass(frozen=True, slots=True)
 class Trust:
@@ -34,28 +37,39 @@ class Trust:
     root: bytes
 
 
-def provision(settings: Settings, *, central_key_pem: str, root: bytes) -> str:
+def provision(
+    settings: Settings, *, central_key_pem: str, root: bytes, maintenance_key_pem: str | None = None
+) -> str:
     """Make this machine the terminal of `settings`; the PEM of its public key, for central to register.
 
     What is already here is kept, so that running it again changes nothing but central's side.
-    Raises: KeyFileError when central's key is not an X25519 public key, or when this machine trusts another
-    central already; OSError.
+    maintenance_key_pem: of the school's maintenance key, an Ed25519 public key, if it has one.
+    Raises: KeyFileError when a key is not what it should be, or when this machine trusts another central or
+    maintenance key already; OSError.
     """
     parse_public(central_key_pem, X25519PublicKey, source="central's record key")
+    if maintenance_key_pem is not None:
+        parse_public(maintenance_key_pem, Ed25519PublicKey, source="the maintenance key")
     directory = private_directory(settings.keys)
     if not (directory / _DEVICE_KEY).exists():
         save_private(directory / _DEVICE_KEY, Ed25519PrivateKey.generate())
     if not (directory / _STATE_KEY).exists():
         write_atomic(directory / _STATE_KEY, secrets.token_bytes(32), mode=0o600)
     for name, trusted in ((_CENTRAL_KEY, central_key_pem.encode()), (_ROOT, root)):
-        path = directory / name
-        if not path.exists():
-            write_atomic(path, trusted, mode=0o600)
-        elif path.read_bytes() != trusted:
-            raise KeyFileError(
-                f"{path}: this machine trusts another central; remove {directory} to change it"
-            )
+        changed_by = f"this machine trusts another central; remove {directory} to change it"
+        _keep(directory / name, trusted, changed_by)
+    if maintenance_key_pem is not None:
+        path = directory / MAINTENANCE_KEY
+        changed_by = "this machine trusts another maintenance key; remove that file to change it"
+        _keep(path, maintenance_key_pem.encode(), changed_by)
     return public_pem(device_key(settings).public_key())
+
+
+def _keep(path: Path, trusted: bytes, otherwise: str) -> None:
+    if not path.exists():
+        write_atomic(path, trusted, mode=0o600)
+    elif path.read_bytes() != trusted:
+        raise KeyFileError(f"{path}: {otherwise}")
 
 
 def device_key(settings: Settings) -> Ed25519PrivateKey:

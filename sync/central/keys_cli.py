@@ -96,4 +96,28 @@ def list_issuers(directory: Path) -> None:
         click.echo(f"{key_id(key)}  {'earlier' if number else 'signs'}")
 
 
-KEY_COMMANDS = (list_devices, rotate_device, revoke_device, rotate_issuer, list_issuers)
+@click.command()
+@site_option
+def maintenance_key(directory: Path) -> None:
+    """Make the key that staff log in at terminals by, unless there is one, and print its public half.
+
+    Terminals that are provisioned from `campusgate central trust` from now on take what it signs. The file of
+    the private half may be moved to the laptop that has `campusgate answer`, but a copy of it stays here for
+    as long as terminals are to be given its public half.
+
+    \b
+    Example:
+      campusgate central maintenance-key
+      campusgate central trust > trust.json
+    """
+    from sync.central.site import Site
+
+    site = Site(directory)
+    file = site.make_maintenance_key()
+    click.echo(site.maintenance_key(), nl=False)
+    click.echo(
+        f"{file}: signs with `campusgate answer --key`; whoever has it is admin of every terminal", err=True
+    )
+
+
+KEY_COMMANDS = (list_devices, rotate_device, revoke_device, rotate_issuer, list_issuers, maintenance_key)

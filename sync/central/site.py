@@ -12,11 +12,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from config.errors import SettingsError
 from config.files import private_directory, write_atomic
-from config.keys import load_private, public_pem, save_private
+from config.keys import load_private, load_public, public_pem, save_private
 from sync.central.database import postgresql_url
 from sync.central.issuers import Issuers
 from sync.central.people_rows import current
@@ -111,10 +112,38 @@ class Site:
         """The bearer token that opens records over HTTP. Raises: SettingsError without a central here."""
         return self._read("keys/operator.token")
 
+    def make_maintenance_key(self) -> Path:
+        """Make the key that staff log in at terminals by, unless there is one; the private half's file.
+
+        Raises: SettingsError without a central here; KeyFileError, OSError.
+        """
+        self._read("central.json")
+        private = self._keys / "maintenance.pem"
+        if not self._maintenance_public.exists():
+            if not private.exists():
+                save_private(private, Ed25519PrivateKey.generate())
+            pem = public_pem(load_private(private, Ed25519PrivateKey).public_key())
+            write_atomic(self._maintenance_public, pem.encode(), mode=0o600)
+        return private
+
+    def maintenance_key(self) -> str | None:
+        """PEM of that key's public half, which alone must be here; None when there is none.
+
+        Raises: KeyFileError.
+        """
+        if not self._maintenance_public.exists():
+            return None
+        return public_pem(load_public(self._maintenance_public, Ed25519PublicKey))
+
+    @property
+    def _maintenance_public(self) -> Path:
+        return self._keys / "maintenance.pub.pem"
+
     def trust_bundle(self) -> TrustBundle:
         """What a new terminal is given. Raises: SettingsError, KeyFileError."""
         url = json.loads(self._read("central.json"))["url"]
-        return TrustBundle(url, self.repository.root, public_pem(self.record_key().public_key()))
+        record_key = public_pem(self.record_key().public_key())
+        return TrustBundle(url, self.repository.root, record_key, self.maintenance_key())
 
     def policy_file(self) -> PolicyFile:
         """policy.toml, and what is odd about it.

@@ -131,8 +131,8 @@ def build(directory: Path, *, seed: int, link_url: str, busy: bool = False) -> C
     terminals = []
     for number, (name, place) in enumerate(places.items()):
         settings_file = directory / (f"terminal-{name}" if number else "terminal") / "campusgate.toml"
-        public_key = install(settings_file, name=name, place=place, trust_file=trust_file, extra=_TERMINAL)
-        store.register(name, public_key)
+        made = install(settings_file, name=name, place=place, trust_file=trust_file, extra=_TERMINAL)
+        store.register(name, made.public_key)
         terminals.append(Installed(name, settings_file, load_settings(settings_file)))
     store.close()
     return Campus(site, citizens, tuple(terminals))

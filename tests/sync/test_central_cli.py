@@ -63,17 +63,17 @@ def test_trust_prints_what_a_terminal_can_be_made_from_and_nothing_secret(site: 
     assert base64.b64decode(bundle["root"]) == site.repository.root
     assert "PRIVATE" not in text
     (tmp_path / "trust.json").write_text(text, "utf-8")
-    pem = install(
+    made = install(
         tmp_path / "t" / "gate.toml",
         name="g-1",
         place="gate",
         trust_file=tmp_path / "trust.json",
         extra='[storage]\nstate = "state"\n',
     )
-    (tmp_path / "g-1.pem").write_text(pem, "utf-8")
+    (tmp_path / "g-1.pem").write_text(made.public_key, "utf-8")
     good("central", "register", "g-1", str(tmp_path / "g-1.pem"), "--dir", str(site.directory))
     store = Store(site.database_url)
-    assert [public_pem(key) for key in store.devices.keys("g-1")] == [pem]
+    assert [public_pem(key) for key in store.devices.keys("g-1")] == [made.public_key]
     store.close()
 
 
