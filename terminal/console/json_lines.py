@@ -46,9 +46,10 @@ class JsonLines:
     def next(self) -> dict[str, Any]:
         """The next object. Raises: Malformed, Ended, LineLost."""
         while (line := self._line()) is None:
-            if reason := self._ending():
+            data = self._wire.read(4096, _LOOK_EVERY)
+            if not data and (reason := self._ending()):
                 raise Ended(reason)
-            self._take(self._wire.read(4096, _LOOK_EVERY))
+            self._take(data)
         return _parsed(line)
 
     def poll(self) -> dict[str, Any] | None:

@@ -55,7 +55,8 @@ class Prompt:
         self._pipe_context = create_pipe_input()
         self._pipe = self._pipe_context.__enter__()
         self._output = Vt100_Output(
-            _Screen(wire), lambda: self.size, term="vt100", default_color_depth=ColorDepth.DEPTH_1_BIT,
+            _Screen(wire),  # type: ignore[arg-type]
+            lambda: self.size, term="vt100", default_color_depth=ColorDepth.DEPTH_1_BIT,
             enable_cpr=False, enable_bell=True,
         )  # fmt: skip
         # Pasted lines are lines: a client that marks a paste would hold them back until Return.
