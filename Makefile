@@ -66,6 +66,11 @@ bench-herd: setup ## 10,000 terminals that return after an outage, in virtual ti
 fuzz-scan: setup ## ten minutes of made-up frames and payloads against the scanner; ARGS='--seconds 60'
 	$(bin)/python -m tests.terminal.fuzz_scanner $(ARGS)
 
+.PHONY: fuzz-console
+fuzz-console: setup ## ten minutes of random bytes at line rate at two consoles; ARGS='--seconds 60 --seed 7'
+	@.ci/test-programs
+	@exec $(bin)/python -m tests.terminal.console.fuzz_console $(ARGS)
+
 # exec: Ctrl-C and kill reach the program itself.
 .PHONY: soak
 soak: setup ## 2,000 seeded schedules of kills, full disks, clock jumps and network faults; ARGS='--schedules 100 --seed 7'

@@ -12,6 +12,7 @@ import logging
 import time
 import uuid
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC
 from pathlib import Path
 from typing import Any
@@ -91,7 +92,8 @@ class Audit:
     def _forget(self, waiting: list[tuple[str, dict[str, Any]]], done: set[str]) -> bool:
         taken = [name for name, entry in waiting if entry.get("id") in done]
         for name in taken:
-            (self._directory / name).unlink(missing_ok=True)
+            with suppress(FileNotFoundError, NotADirectoryError):  # it was kept in memory
+                (self._directory / name).unlink()
         self._unwritten = [(name, entry) for name, entry in self._unwritten if name not in taken]
         return bool(taken)
 

@@ -1,0 +1,109 @@
+"""A provisioned gate, its console as a process of its own at one end of a cable, clients at the other."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pexpect
+import serial
+
+from config.settings import Settings
+from terminal.console import accounts
+from terminal.console.accounts import Accounts
+from terminal.console.roles import Role
+from tests.sim.campus import build
+from tests.terminal.console.null_modem import NullModem
+
+_PROGRAMS = ".venv/test-programs/usr/bin"
+_PATIENCE = 60  # seconds for a client to see what it waits for
+
+
+def program(name: str) -> str:
+    """The path of a program that .ci/test-programs unpacks where there is none."""
+    return str(Path(shutil.which(name) or shutil.which(name, path=_PROGRAMS) or name).absolute())
+
+
+class ConsoleRig:
+    """A gate in `directory`: its settings, an account of each role, a cable, and its console once started."""
+
+    def __init__(self, directory: Path) -> None:
+        campus = build(directory, seed=2, link_url="http://127.0.0.1:9")
+        self.campus, self.settings_file = campus, campus.settings_file
+        self.settings: Settings = campus.settings
+        staff = Accounts(self.settings.keys / accounts.FILE)
+        self.passwords = {"admin": staff.reset("admin")}
+        for role in (Role.OBSERVE, Role.MAINTAIN):
+            self.passwords[role] = staff.add(str(role), role)
+        self.cable = NullModem(directory)
+        self.log = directory / "console.log"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self, *options: str) -> None:
+        """Start the console on the cable."""
+        command = [sys.executable, "-c", "from config.cli import main; main()", "console"]
+        where = ["--settings", str(self.settings_file), "--port", str(self.cable.near)]
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen([*command, *where, *options], stdout=log, stderr=log)
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        assert self.process
+        self.process.kill()
+        self.process.wait()
+
+    def close(self) -> None:
+        """Stop it; it ends well, or this fails."""
+        try:
+            if self.process and self.process.poll() is None:
+                self.process.send_signal(signal.SIGTERM)
+                assert self.process.wait(30) == 0, self.log.read_text()
+        finally:
+            if self.process and self.process.poll() is None:
+                self.kill()
+            self.cable.close()
+
+    @contextmanager
+    def picocom(self, rows: int = 40, columns: int = 120) -> Iterator[pexpect.spawn]:
+        """A person with picocom at the far end, not logged in."""
+        child = pexpect.spawn(
+            program("picocom"),
+            ["--quiet", "--nolock", "--baud", "115200", "--send-cmd", f"{program('sb')} -q",
+             "--receive-cmd", f"{program('rb')} -q", str(self.cable.far)],
+            dimensions=(rows, columns), encoding="utf-8", codec_errors="replace", timeout=_PATIENCE,
+        )  # fmt: skip
+        child.delaybeforesend = None
+        try:
+            yield child
+        finally:
+            child.close(force=True)
+
+    def log_in(self, child: pexpect.spawn, name: str = "admin", password: str | None = None) -> None:
+        """Until the prompt of a session."""
+        child.send("\r")
+        child.expect("login:")
+        child.send(f"{name}\r")
+        child.expect("password:")
+        child.send(f"{password or self.passwords[name]}\r")
+        child.expect(r"help` lists the commands")
+        child.expect(r"north-gate-1[#>]")
+
+    def tool(self) -> serial.Serial:
+        """The far end for a tool that speaks itself."""
+        return serial.Serial(str(self.cable.far), 115_200, timeout=_PATIENCE)
+
+
+@contextmanager
+def console_rig(directory: Path, *options: str) -> Iterator[ConsoleRig]:
+    """A rig whose console runs."""
+    rig = ConsoleRig(directory)
+    try:
+        rig.start(*options)
+        yield rig
+    finally:
+        rig.close()
