@@ -16,6 +16,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import click
 from config.settings_history import versions
 
 from terminal.console import attempts
@@ -135,7 +136,7 @@ def _fire(both: list[Fuzzed], seconds: float) -> None:
                 # Else all but the first guesses would be thrown away unread.
                 (fuzzed.rig.settings.keys / attempts.FILE).unlink(missing_ok=True)
             sizes = ", ".join(f"{f.name} {f.sent:,} bytes, {f.sizes[-1] / 1e6:.1f} MB" for f in both)
-            print(f"{passed:5.0f} s  {sizes}", flush=True)
+            click.echo(f"{passed:5.0f} s  {sizes}")
         time.sleep(max(0.0, begun + both[0].sent / RATE - time.monotonic()))
 
 
@@ -162,11 +163,13 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=600.0)
     parser.add_argument("--seed", type=int, default=int(time.time()))
     given = parser.parse_args()
-    print(f"seed {given.seed}: {given.seconds:g} s of random bytes at {RATE} bytes a second, at two consoles")
+    click.echo(
+        f"seed {given.seed}: {given.seconds:g} s of random bytes at {RATE} bytes a second, at two consoles"
+    )
     faults = run(given.seconds, given.seed)
     for fault in faults:
-        print(fault)
-    print("no crash, no growth, no login" if not faults else f"{len(faults)} faults")
+        click.echo(fault)
+    click.echo("no crash, no growth, no login" if not faults else f"{len(faults)} faults")
     sys.exit(1 if faults else 0)
 
 
