@@ -140,6 +140,27 @@ class InputSettings(Table):
     )
 
 
+class IndicatorSettings(Table):
+    """Two lights and a buzzer for people at the gate; each is left out where it is not fitted."""
+
+    green: Pin | None = Field(None, description="GPIO number (BCM) of the green light: somebody may go in")
+    red: Pin | None = Field(None, description="GPIO number (BCM) of the red light: somebody may not")
+    buzzer: Pin | None = Field(None, description="GPIO number (BCM) of the buzzer")
+
+
+class MachineSettings(Table):
+    """The computer inside: its clock can be set and it can be started anew by maintenance."""
+
+    driver: str = Field("linux", description="linux, simulated, or one that a package adds")
+    path: str | None = Field(None, description="simulated: the file that gets what the machine was told")
+
+    @model_validator(mode="after")
+    def _needs_path(self) -> MachineSettings:
+        if self.driver == "simulated" and not self.path:
+            raise ValueError("driver 'simulated' needs machine.path")
+        return self
+
+
 class KeypadSettings(Table):
     """Where keys come from, besides a keyboard at the screen."""
 
@@ -177,13 +198,23 @@ class Settings(Table):
     thermal: ThermalSettings = Field(default_factory=lambda: ThermalSettings.model_validate({}))
     relay: RelaySettings = RelaySettings()
     inputs: InputSettings = Field(default_factory=lambda: InputSettings.model_validate({}))
+    indicators: IndicatorSettings = Field(default_factory=lambda: IndicatorSettings.model_validate({}))
+    machine: MachineSettings = Field(default_factory=lambda: MachineSettings.model_validate({}))
     keypad: KeypadSettings = Field(default_factory=lambda: KeypadSettings.model_validate({}))
     screen: ScreenSettings = Field(default_factory=lambda: ScreenSettings.model_validate({}))
 
     @model_validator(mode="after")
     def _pins_differ(self) -> Settings:
-        if self.inputs.tamper == self.relay.pin:
-            raise ValueError(f"relay.pin and inputs.tamper are both {self.relay.pin}; each needs its own")
+        named = {"relay.pin": self.relay.pin, "inputs.tamper": self.inputs.tamper} | {
+            f"indicators.{name}": getattr(self.indicators, name) for name in ("green", "red", "buzzer")
+        }
+        taken: dict[int, str] = {}
+        for name, pin in named.items():
+            if pin is None:
+                continue
+            if pin in taken:
+                raise ValueError(f"{taken[pin]} and {name} are both {pin}; each needs its own")
+            taken[pin] = name
         return self
 
     _base: Path = Path()
@@ -226,6 +257,16 @@ class Settings(Table):
     def clock_offer(self) -> Path:
         """The time that central signed last; the sync daemon alone writes it."""
         return self.state / "clock.json"
+
+    @property
+    def staff_time(self) -> Path:
+        """The time that maintenance staff set last; the console alone writes it."""
+        return self.state / "staff-time.json"
+
+    @property
+    def reports(self) -> Path:
+        """Directory of the signed reports of self-tests; the console alone writes it."""
+        return self.state / "reports"
 
     def socket(self, process: str) -> Path:
         """The control socket of `process` ("terminal" or "sync")."""

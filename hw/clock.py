@@ -3,7 +3,8 @@
 A Pi without an RTC boots at its last shutdown time or in 1970, and anyone may set a clock. So wall time is
 trusted only while something vouches for it (network time, an RTC that set the system clock, or the settings)
 and while it is not before a floor that is certainly past. Otherwise the time that central signed in this boot
-is used, plus what CLOCK_BOOTTIME has counted since; without that too, the time is not trusted.
+is used, plus what CLOCK_BOOTTIME has counted since; without that, the time that maintenance staff set in this
+boot, counted on alike; without that too, the time is not trusted.
 
 Setting the system clock steps it against CLOCK_BOOTTIME, which nothing can set and which is slewed alike. So
 a vouched clock stays vouched for, network or not, until it is stepped; then only a source that is asked after
@@ -37,6 +38,7 @@ class Source(StrEnum):
     CENTRAL = "central"  # its signed time
     RTC = "rtc"
     SYSTEM = "system"  # the settings say that the machine's clock is kept right
+    STAFF = "staff"  # maintenance staff set it in this boot
     NONE = "none"
 
 
@@ -92,15 +94,19 @@ class Facts:
 
 
 def judge(
-    facts: Facts, *, floor: datetime, held: Anchor | None = None, central: Anchor | None = None
+    facts: Facts,
+    *,
+    floor: datetime,
+    held: Anchor | None = None,
+    central: Anchor | None = None,
+    staff: Anchor | None = None,
 ) -> tuple[datetime, Source]:
     """The time, and what vouches for it: the clock rule.
 
-    held: when something last vouched for the system clock in this boot. central: its signed time.
+    held: when something last vouched for the system clock in this boot. central: its signed time. staff: the
+    time that staff set. An RTC that agrees with it was set with it, and is no word of its own.
     """
-    signed = None
-    if central and central.basis.boot == facts.boot and central.basis.uptime <= facts.uptime:
-        signed = central.at(facts.uptime)
+    signed, told = _counted_on(central, facts), _counted_on(staff, facts)
     source = Source.NONE
     if facts.system:
         source = Source.SYSTEM
@@ -110,13 +116,24 @@ def judge(
         source = held.basis.source
     elif facts.rtc and facts.rtc >= floor and _agree(facts.rtc, facts):
         source = Source.RTC
+    if source is Source.RTC and told and abs(told - facts.wall) <= STEP:
+        source = Source.NONE
     if source is Source.RTC and signed and abs(signed - facts.wall) > _CONTRADICTED:
         source = Source.NONE
     if source is not Source.NONE and facts.wall >= floor:
         return facts.wall, source
     if signed and signed >= floor:
         return signed, Source.CENTRAL
+    if told and told >= floor:
+        return told, Source.STAFF
     return facts.wall, Source.NONE
+
+
+def _counted_on(anchor: Anchor | None, facts: Facts) -> datetime | None:
+    """The time by `anchor`, if it is of this boot."""
+    if anchor and anchor.basis.boot == facts.boot and anchor.basis.uptime <= facts.uptime:
+        return anchor.at(facts.uptime)
+    return None
 
 
 def _agree(rtc: datetime, facts: Facts) -> bool:
@@ -172,6 +189,7 @@ class SystemClock:
         self._last: Facts | None = None
         self._held: Anchor | None = None
         self._central: Anchor | None = None
+        self._staff: Anchor | None = None
         self._asked_at = float("-inf")  # uptime
         self._stale: int | None = None  # what timesyncd's file said when the clock was stepped
         self._source: Source | None = None
@@ -193,13 +211,22 @@ class SystemClock:
         with self._lock:
             self._central = central
 
+    def use_staff(self, staff: Anchor | None) -> None:
+        """Take `staff` for the time that maintenance staff set in this boot."""
+        with self._lock:
+            self._staff = staff
+
     def now(self) -> Moment:
         """See `Clock.now`."""
         with self._lock:
             facts = self._look()
-            wall, source = judge(facts, floor=self._floor, held=self._held, central=self._central)
+            wall, source = judge(
+                facts, floor=self._floor, held=self._held, central=self._central, staff=self._staff
+            )
             basis = Basis(source, facts.boot, facts.uptime)
-            if source not in (Source.CENTRAL, Source.NONE):
+            if source is Source.STAFF:
+                self._step = ""  # that was how staff set it
+            elif source not in (Source.CENTRAL, Source.NONE):
                 # From the first look on, lest many small steps add up to a large one unseen.
                 asked = facts.network or facts.system
                 if asked or not self._held or self._held.basis.source is not source:

@@ -29,6 +29,14 @@ class InputError(DeviceError):
     """Raised when the pin of a contact cannot be claimed."""
 
 
+class IndicatorError(DeviceError):
+    """Raised when the pin of a light or of the buzzer cannot be claimed."""
+
+
+class MachineError(DeviceError):
+    """Raised when this computer's clock cannot be set, or it cannot be started anew."""
+
+
 class ThermalAbsent(DeviceError):
     """Raised when no thermal sensor is where the settings say, it was unplugged, or its driver is missing."""
 

@@ -37,6 +37,11 @@ class TamperSwitch:
         """Whether the case is open, as the wire says now."""
         return not self._device.value
 
+    @property
+    def level(self) -> int:
+        """The wire's level now: 1 high, 0 low."""
+        return int(self._device.pin.state)
+
     def opened(self, now: float) -> bool:
         """Whether the case has been opened since the last call; a case found open at the start counts.
 

@@ -39,6 +39,11 @@ class Relay:
         """True while the gate is released."""
         return bool(self._device.value) == self._released_level
 
+    @property
+    def level(self) -> int:
+        """The wire's level now, read back from the pin: 1 high, 0 low."""
+        return int(self._device.pin.state)
+
     def release(self) -> None:
         """Release the gate until `lock`."""
         self._device.value = self._released_level

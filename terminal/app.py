@@ -26,6 +26,7 @@ from hw.camera import open_camera
 from hw.camera_feed import CameraFeed
 from hw.clock import Moment, SystemClock
 from hw.frame import Frame
+from hw.indicators import ALLOW, REFUSE, Indicators
 from hw.keypad import open_keypad
 from hw.relay import Relay
 from hw.thermal import open_thermal
@@ -34,11 +35,13 @@ from terminal.case import Case
 from terminal.central_clock import CentralClock
 from terminal.command_desk import CommandDesk
 from terminal.device_code import DeviceCodes
+from terminal.device_tests import Devices, DeviceTests
 from terminal.diagnostics import Diagnosis
 from terminal.gate import Answer, Gate
 from terminal.journal import Journal
 from terminal.journal_keeping import JournalKeeping
 from terminal.local_policy import LocalPolicy
+from terminal.maintenance_desk import MaintenanceDesk
 from terminal.manual import ManualDesk
 from terminal.person import Person
 from terminal.phone_clocks import PhoneClocks
@@ -48,6 +51,8 @@ from terminal.reasons import Reason, Verdict
 from terminal.roster_shelf import RosterShelf
 from terminal.scanner import Scanner
 from terminal.screen.window import Window
+from terminal.sight import Sight
+from terminal.staff_clock import StaffClock
 from terminal.state import TerminalState, answer_event
 
 log = logging.getLogger(__name__)
@@ -76,6 +81,7 @@ class Terminal:
         self._thermal = open_thermal(settings)
         self._portal = Portal(Relay(settings.relay))
         self._case = Case(settings.inputs)
+        self._indicators = Indicators(settings.indicators)
         self._keypad = open_keypad(settings)
         self._keys: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._desk = ManualDesk()
@@ -83,6 +89,7 @@ class Terminal:
         self._commands: CommandDesk | None = None
         self._clock = SystemClock(trust=settings.clock.trust)
         self._central_clock = CentralClock(settings, self._clock)
+        self._staff_clock = StaffClock(settings.staff_time, self._clock)
         self._keeping = JournalKeeping(settings, self._trust, self._clock)
         self._scanner = Scanner()
         self._attention = Attention()
@@ -100,9 +107,21 @@ class Terminal:
         self._device_codes = _device_codes(settings)
         self._phone_clocks = PhoneClocks()
         self._feed = CameraFeed(lambda: open_camera(settings), retry=settings.camera.retry_seconds)
-        self._control = ControlServer(
-            settings.socket("terminal"), {"status": self._on_status, "screen": self._on_screen}, self._events
+        self._sight = Sight()
+        self._maintenance = MaintenanceDesk()
+        devices = Devices(
+            portal=self._portal,
+            thermal=self._thermal,
+            case=self._case,
+            indicators=self._indicators,
+            feed=self._feed,
+            sight=self._sight,
+            clock=self._clock,
+            journal=lambda: self._keeping.journal,
         )
+        self._tests = DeviceTests(settings, devices, self._maintenance, self._window)
+        handlers = {"status": self._on_status, "screen": self._on_screen, **self._tests.handlers()}
+        self._control = ControlServer(settings.socket("terminal"), handlers, self._events)
 
     def run(self) -> None:
         """Serve people until `stop` is called or the window is closed."""
@@ -112,7 +131,7 @@ class Terminal:
         gate.start()
         try:
             while not self._stop.is_set() and not self._window.closed:
-                self._window.show(self._state().view())
+                self._tests.draw(self._state().view())
                 self._keys.put(self._window.keys())
                 self._draw.wait(_DRAW_EVERY)
                 self._draw.clear()
@@ -125,6 +144,7 @@ class Terminal:
             self._thermal.close()
             self._keypad.close()
             self._case.close()
+            self._indicators.close()
             self._window.close()
             self._keeping.close()
             self._single.close()
@@ -140,6 +160,8 @@ class Terminal:
             try:
                 now = time.monotonic()
                 self._portal.tick(now)
+                self._indicators.tick(now)
+                self._maintenance.serve()
                 if self._keeping.open(now):
                     self._equip(self._keeping.journal)
                 if now >= look_at:
@@ -191,6 +213,7 @@ class Terminal:
         if self._commands:
             self._commands.look()
         self._central_clock.refresh(self._shelf)
+        self._staff_clock.refresh()
         self._keeping.look()
         self._waiting = self._keeping.waiting()
         self._policy.look()
@@ -206,6 +229,7 @@ class Terminal:
     def _serve(self, frame: Frame) -> None:
         self._preview = _thumbnail(frame.image)
         scan = self._scanner.scan(frame)
+        self._sight.seen(frame, scan)
         if scan.codes > 1 and scan.sighting is None:
             self._crowd_at = frame.captured_at
         sighting = self._attention.new(scan, frame.captured_at) if self._gate else None
@@ -242,9 +266,12 @@ class Terminal:
         """Show and publish an answer."""
         self._answers += 1
         self._answer = answer
+        verdict, reason = answer.decision.verdict, answer.decision.reasons[0]
+        self._indicators.show(ALLOW if verdict is Verdict.ALLOW else REFUSE, time.monotonic())
+        self._sight.answered(verdict, reason, answer.at.wall)
         self._phone_clocks = self._phone_clocks.after(answer.decision, answer.skew)
         # No name and no temperature: logs are read by more people than records are.
-        log.info("scan %d: %s %s", self._answers, answer.decision.verdict, answer.decision.reasons[0])
+        log.info("scan %d: %s %s", self._answers, verdict, reason)
         self._draw.set()
         if answer.entry:
             self._waiting += 1

@@ -28,6 +28,11 @@ class Case:
         """Whether the case is open now; False without a switch."""
         return self._switch is not None and self._switch.open
 
+    @property
+    def level(self) -> int:
+        """The level of the switch's wire now: 1 high, 0 low; 0 without a switch."""
+        return self._switch.level if self._switch else 0
+
     def watch(self, now: float, record: Callable[[Violation], Entry | None]) -> None:
         """Look at the switch; record what is to be recorded. now: monotonic seconds. Call it often."""
         if self._switch and self._switch.opened(now):

@@ -26,9 +26,10 @@ from hw.clock import Source
 SCAN = "campusgate.scan.v1"
 VIOLATION = "campusgate.violation.v1"
 COMMAND = "campusgate.command.v1"
+MAINTENANCE = "campusgate.maintenance.v1"
 DAMAGE = "campusgate.damage.v1"
 LOST = "campusgate.lost.v1"
-TYPES = frozenset({SCAN, VIOLATION, COMMAND, DAMAGE, LOST})
+TYPES = frozenset({SCAN, VIOLATION, COMMAND, MAINTENANCE, DAMAGE, LOST})
 CLOCKS = frozenset({"", *map(str, Source)})
 FIRST_DIGEST = "0" * 64
 _SOURCE = "urn:campusgate:device:"

@@ -34,6 +34,11 @@ class Portal:
         """What the gate is doing now, read back from the pin."""
         return PortalState.RELEASED if self._relay.released else PortalState.LOCKED
 
+    @property
+    def level(self) -> int:
+        """The level of the relay's wire now: 1 high, 0 low."""
+        return self._relay.level
+
     def open_for(self, entry: Entry, seconds: float) -> float:
         """Release the gate for `seconds` on the strength of `entry`; the monotonic time when it moved."""
         if not isinstance(entry, Entry):

@@ -26,6 +26,7 @@ from terminal.declaration import Declaration
 from terminal.events import (
     COMMAND,
     DAMAGE,
+    MAINTENANCE,
     SCAN,
     VIOLATION,
     Event,
@@ -204,7 +205,40 @@ class DamageRecord:
         }
 
 
-AnyRecord = Record | ViolationRecord | CommandRecord | DamageRecord
+@dataclass(frozen=True, slots=True)
+class MaintenanceRecord:
+    """What somebody of the maintenance staff did. via: how they logged in. session: names their session."""
+
+    type: ClassVar[str] = MAINTENANCE
+    claimed_subject: ClassVar[str] = ""
+
+    identity: str
+    happened_at: datetime
+    clock_trusted: bool
+    place: str
+    user: str
+    role: str
+    via: str
+    session: str
+    action: str
+    details: Mapping[str, Any] = field(default_factory=dict)
+    basis: Basis = GIVEN
+
+    def to_document(self) -> dict[str, Any]:
+        """The record as the JSON object that is sealed."""
+        return {
+            "record": self.identity,
+            "place": self.place,
+            "user": self.user,
+            "role": self.role,
+            "via": self.via,
+            "session": self.session,
+            "action": self.action,
+            "details": dict(self.details),
+        }
+
+
+AnyRecord = Record | ViolationRecord | CommandRecord | DamageRecord | MaintenanceRecord
 
 
 def _declared(declaration: Declaration) -> dict[str, Any]:

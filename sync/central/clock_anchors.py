@@ -19,8 +19,11 @@ from sync.central.database import upsert
 from sync.central.tables import clock_anchor
 from terminal.events import Event, rfc3339
 
-_RANK = {str(source): rank for rank, source in enumerate((Source.NETWORK, Source.CENTRAL, Source.RTC))}
-"""Which anchor is better: a lower rank. What the settings vouch for comes last."""
+_RANK = {
+    str(source): rank
+    for rank, source in enumerate((Source.NETWORK, Source.CENTRAL, Source.RTC, Source.SYSTEM, Source.STAFF))
+}
+"""Which anchor is better: a lower rank. What somebody typed comes last."""
 
 _Known = dict[tuple[str, str], Any]
 

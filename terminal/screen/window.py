@@ -21,6 +21,7 @@ import pygame
 
 from terminal.screen.draw import draw
 from terminal.screen.fonts import Fonts, find
+from terminal.screen.testcard import draw_testcard
 from terminal.screen.view import Mode, Picture, View
 
 _DRIVER = "SDL_VIDEODRIVER"
@@ -77,6 +78,7 @@ class Window:
         self.fonts = fonts or Fonts(find())
         self._keys = ""
         self._shown: View | None = None
+        self._card = ""  # the device whose test card is shown
         self._preview: Picture | None = None
         self._lock = threading.Lock()
         self._picture = self._pixels()
@@ -100,13 +102,28 @@ class Window:
             return False
         draw(self._surface, view, self.fonts)
         pygame.display.flip()
-        self._shown = view
+        self._shown, self._card = view, ""
         # A copy: a camera may write its next picture into the same array.
         preview = view.preview if view.mode is Mode.IDLE else None
         self._preview = None if preview is None else preview.copy()
-        picture = self._pixels()
-        with self._lock:
-            self._picture = picture
+        self._keep()
+        return True
+
+    def show_testcard(self, device: str) -> bool:
+        """Show the test card of `device`, as `show` shows a view; whether it is on the screen.
+
+        Raises RuntimeError outside of the main thread.
+        """
+        _main_thread_only()
+        if not self.closed:
+            self._pump()
+        if self.closed:
+            return False
+        if self._card != device:
+            draw_testcard(self._surface, device, self.fonts)
+            pygame.display.flip()
+            self._shown, self._card = None, device
+            self._keep()
         return True
 
     def keys(self) -> str:
@@ -155,6 +172,11 @@ class Window:
         if preview is None or self._preview is None:
             return preview is self._preview
         return np.array_equal(preview, self._preview)
+
+    def _keep(self) -> None:
+        picture = self._pixels()
+        with self._lock:
+            self._picture = picture
 
     def _pixels(self) -> Picture:
         width, height = self._surface.get_size()

@@ -1,0 +1,44 @@
+"""Work that maintenance asks for and that only the gate's thread may do: it is done between two frames."""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+_WITHIN = 5.0  # seconds for the gate's thread to come to it
+
+
+class MaintenanceDesk:
+    """Takes work from any thread; the gate's thread calls `serve` in each of its rounds."""
+
+    def __init__(self) -> None:
+        self._asked: queue.SimpleQueue[tuple[Future[Any], Callable[[], Any]]] = queue.SimpleQueue()
+
+    def run(self, function: Callable[[], T]) -> T:
+        """What `function` gives, called by the gate's thread; raises what it raises.
+
+        Raises: TimeoutError when the gate's thread does not come to it; it is then never called.
+        """
+        future: Future[T] = Future()
+        self._asked.put((future, function))
+        try:
+            return future.result(_WITHIN)
+        except TimeoutError:
+            if future.cancel():
+                raise TimeoutError("the gate's thread is busy or hangs; nothing was done") from None
+            return future.result()  # it has begun
+
+    def serve(self) -> None:
+        """Do what was asked for since the last call. For the gate's thread; never raises."""
+        while not self._asked.empty():
+            future, function = self._asked.get()
+            if not future.set_running_or_notify_cancel():
+                continue
+            try:
+                future.set_result(function())
+            except Exception as error:  # noqa: BLE001 - it belongs to whoever asked
+                future.set_exception(error)
