@@ -5,6 +5,7 @@ A command's module imports what is heavy only when the command runs: `campusgate
 
 from __future__ import annotations
 
+import logging
 import sys
 from importlib.metadata import entry_points
 
@@ -50,5 +51,8 @@ def main() -> None:
     try:
         campusgate()
     except (CampusgateError, OSError) as error:
-        click.echo(f"campusgate: {error}", err=True)
+        if logging.getLogger().handlers:  # a process that keeps what it logs is to keep why it ended
+            logging.getLogger("campusgate").critical("%s", error)
+        else:
+            click.echo(f"campusgate: {error}", err=True)
         sys.exit(1)

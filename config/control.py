@@ -3,8 +3,8 @@
 Protocol: a Unix stream socket; one JSON object a line each way (RFC 8259, UTF-8, no line over 64 KiB in).
 A request is {"op": NAME, ...arguments}; the answer is {"ok": true, ...} or {"ok": false, "error": TEXT}.
 The op "follow" answers with one line for each event from then on, until the asker hangs up. Who may connect
-is decided by the permissions of the socket's directory and nothing else; no secret and no health record is
-ever answered.
+is decided by the permissions of the socket and its directory and nothing else; no secret and no health record
+is ever answered. CONTROL.md has all ops.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import contextlib
 import json
 import logging
 import queue
+import shutil
 import socket
 import socketserver
 import struct
@@ -22,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from config.errors import ControlError
+from config.heartbeat import last_alive
 
 log = logging.getLogger(__name__)
 
@@ -74,11 +76,14 @@ class Events:
 class ControlServer:
     """Answers requests on the socket at `path` in threads of its own until closed.
 
-    handlers: what each op does; a handler's exception becomes an error answer, never a crash.
-    Raises: OSError when the directory is missing or not writable.
+    handlers: what each op does; a handler's exception becomes an error answer, never a crash. group: whose
+    members may connect, besides this process's own user; None for its own group.
+    Raises: OSError when the directory is missing or not writable, LookupError when there is no such group.
     """
 
-    def __init__(self, path: Path, handlers: Mapping[str, Handler], events: Events) -> None:
+    def __init__(
+        self, path: Path, handlers: Mapping[str, Handler], events: Events, *, group: str | None = None
+    ) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.unlink(missing_ok=True)  # left behind by a killed process: nobody listens on it
         self._events = events
@@ -93,6 +98,8 @@ class ControlServer:
                     _serve(self.rfile, self.wfile, handlers_by_op, events)
 
         self._server = _Server(str(path), Connection)
+        if group is not None:
+            shutil.chown(path, group=group)
         path.chmod(0o660)
         self._path = path
         self._thread = threading.Thread(target=self._server.serve_forever, name="control", daemon=True)
@@ -168,8 +175,10 @@ def ask(path: Path, op: str, *, timeout: float = 2.0, **arguments: Any) -> dict[
             connection.sendall(json.dumps({"op": op, **arguments}).encode() + b"\n")
             with connection.makefile("rb") as lines:
                 answer = json.loads(lines.readline())
+        except TimeoutError as error:
+            raise _hung(path, f"no answer to {op!r} within {timeout:g} s") from error
         except (OSError, ValueError) as error:
-            raise ControlError(f"{path}: no answer to {op!r} within {timeout:g} s") from error
+            raise ControlError(f"{path}: ended before it answered {op!r}") from error
     if not isinstance(answer, dict):
         raise ControlError(f"{path}: answered something that is no JSON object")
     if not answer.get("ok"):
@@ -189,6 +198,8 @@ def follow(path: Path, *, timeout: float = 5.0) -> Iterator[dict[str, Any]]:
                 lines.readline()
                 for line in lines:
                     yield json.loads(line)
+        except TimeoutError as error:
+            raise _hung(path, "fell silent") from error
         except (OSError, ValueError) as error:
             raise ControlError(f"{path}: fell silent") from error
 
@@ -198,7 +209,19 @@ def _connect(path: Path, timeout: float) -> socket.socket:
     connection.settimeout(timeout)
     try:
         connection.connect(str(path))
+    except (BlockingIOError, TimeoutError) as error:  # as many as can wait to be heard do so already
+        connection.close()
+        raise _hung(path, "nobody takes the call") from error
     except OSError as error:
         connection.close()
-        raise ControlError(f"{path}: nothing answers ({error.strerror}); is the process running?") from error
+        alive = last_alive(path)
+        said = f"; it was alive at {alive}" if alive else ""
+        raise ControlError(
+            f"{path}: nothing answers ({error.strerror}); is the process running?{said}"
+        ) from error
     return connection
+
+
+def _hung(path: Path, what: str) -> ControlError:
+    alive = last_alive(path)
+    return ControlError(f"{path}: {f'hung since {alive}: ' if alive else ''}{what}")

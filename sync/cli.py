@@ -39,6 +39,7 @@ def run(path: Path) -> None:
     """
     settings = load_settings(path)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    from config.process_ops import begin_anew
     from sync.daemon import Daemon
 
     daemon: Daemon | None = None
@@ -57,6 +58,8 @@ def run(path: Path) -> None:
     if told:
         daemon.stop()
     daemon.run()
+    if daemon.restart:
+        begin_anew()
 
 
 @sync.command()

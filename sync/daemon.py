@@ -17,7 +17,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from config.control import ControlServer, Events
+from config.heartbeat import Heartbeat
 from config.overlay import overlaid
+from config.process_log import ProcessLog
+from config.process_ops import ProcessOps
 from config.settings import Settings
 from config.single import Single
 from sync.carried import carried
@@ -34,6 +37,7 @@ from terminal.provision import device_key, trust
 log = logging.getLogger(__name__)
 
 _SOONEST = 0.7  # of roster_seconds: between this and the whole lies the next fetch
+_BEAT_EVERY = 1.0  # seconds
 _STOP_WITHIN = 1.0  # seconds
 _TAKEN_WITHIN = 50.0  # seconds; a round that waits for a silent server ends before
 _REVOKED_WAIT = 900.0  # seconds; only a person can change that
@@ -47,6 +51,11 @@ class Daemon:
         self._local = self._settings = settings
         self._rng = random.SystemRandom()
         self._stop = threading.Event()
+        socket = settings.socket("sync")
+        self._events = Events()
+        self._log = ProcessLog(socket, self._events)
+        self._heartbeat = Heartbeat(socket, ("main",))
+        self._ops = ProcessOps(self._heartbeat, self._log, self.stop)
         self._single = Single(settings.state, "sync")
         # requests sessions are not for two threads.
         self._uplink = Uplink(settings, device_key(settings), session(settings))
@@ -56,9 +65,8 @@ class Daemon:
         self._faults: dict[str, str] = {"uplink": "", "downlink": "", "keys": "", "time": ""}
         self._wake = {name: threading.Event() for name in self._faults}
         self._carrying = threading.Lock()  # one verified roster of its own at a time
-        self._events = Events()
-        handlers = {"status": self._on_status, "receipt": self._on_receipt}
-        self._control = ControlServer(settings.socket("sync"), handlers, self._events)
+        handlers = {"status": self._on_status, "receipt": self._on_receipt, **self._ops.handlers()}
+        self._control = ControlServer(socket, handlers, self._events, group=settings.console.group)
 
     def run(self) -> None:
         """Carry records and rosters until `stop` is called."""
@@ -74,13 +82,21 @@ class Daemon:
         log.info("carrying records of %s to %s", self._settings.device.name, self._settings.central.url)
         for thread in threads:
             thread.start()
-        self._stop.wait()
+        while not self._stop.wait(_BEAT_EVERY):
+            self._heartbeat.beat("main")
         # One that waits for a silent server may be left behind: nothing it does is harmed by being cut off.
         deadline = time.monotonic() + _STOP_WITHIN
         for thread in threads:
             thread.join(max(0.0, deadline - time.monotonic()))
         self._control.close()
+        self._heartbeat.close()
+        self._log.close()
         self._single.close()
+
+    @property
+    def restart(self) -> bool:
+        """Whether the process is to begin anew once `run` has ended."""
+        return self._ops.restart
 
     def stop(self) -> None:
         """Make `run` end soon; may be called from a signal handler."""

@@ -6,7 +6,6 @@ the main one, which draws the screen (SDL wants that). The gate never waits for 
 
 from __future__ import annotations
 
-import base64
 import logging
 import queue
 import threading
@@ -19,7 +18,6 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from config.control import ControlServer, Events
 from config.settings import Settings
 from config.single import Single
 from hw.camera import open_camera
@@ -34,6 +32,7 @@ from terminal.attention import Attention
 from terminal.case import Case
 from terminal.central_clock import CentralClock
 from terminal.command_desk import CommandDesk
+from terminal.control import GATE, SCREEN, TerminalControl
 from terminal.device_code import DeviceCodes
 from terminal.device_tests import Devices, DeviceTests
 from terminal.diagnostics import Diagnosis
@@ -53,6 +52,7 @@ from terminal.scanner import Scanner
 from terminal.screen.window import Window
 from terminal.sight import Sight
 from terminal.staff_clock import StaffClock
+from terminal.staff_desk import StaffDesk
 from terminal.state import TerminalState, answer_event
 
 log = logging.getLogger(__name__)
@@ -71,10 +71,11 @@ class Terminal:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._single = Single(settings.state, "terminal")
-        self._trust: Trust = trust(settings)
         self._stop = threading.Event()
         self._draw = threading.Event()
+        self._control = TerminalControl(settings, self.stop)
+        self._single = Single(settings.state, "terminal")
+        self._trust: Trust = trust(settings)
         self._shelf = RosterShelf(
             settings.roster, settings.state / "roster-trust", self._trust.root, settings.device.name
         )
@@ -100,7 +101,6 @@ class Terminal:
         self._answer: Answer | None = None
         self._answers = 0
         self._preview: npt.NDArray[np.uint8] | None = None
-        self._events = Events()
         screen = settings.screen
         self._window = Window((screen.width, screen.height), fullscreen=screen.fullscreen)
         self._notices = (self._window.fallback,) if self._window.fallback else ()
@@ -120,8 +120,8 @@ class Terminal:
             journal=lambda: self._keeping.journal,
         )
         self._tests = DeviceTests(settings, devices, self._maintenance, self._window)
-        handlers = {"status": self._on_status, "screen": self._on_screen, **self._tests.handlers()}
-        self._control = ControlServer(settings.socket("terminal"), handlers, self._events)
+        staff = StaffDesk(lambda: self._keeping.journal, self._clock, self._maintenance)
+        self._control.open(self._status, self._window.png, self._tests.handlers(), staff.handlers())
 
     def run(self) -> None:
         """Serve people until `stop` is called or the window is closed."""
@@ -131,6 +131,7 @@ class Terminal:
         gate.start()
         try:
             while not self._stop.is_set() and not self._window.closed:
+                self._control.heartbeat.beat(SCREEN)
                 self._tests.draw(self._state().view())
                 self._keys.put(self._window.keys())
                 self._draw.wait(_DRAW_EVERY)
@@ -149,6 +150,11 @@ class Terminal:
             self._keeping.close()
             self._single.close()
 
+    @property
+    def restart(self) -> bool:
+        """Whether the process is to begin anew once `run` has ended."""
+        return self._control.restart
+
     def stop(self) -> None:
         """Make `run` end soon; may be called from a signal handler or another thread."""
         self._stop.set()
@@ -159,6 +165,7 @@ class Terminal:
         while not self._stop.is_set():
             try:
                 now = time.monotonic()
+                self._control.heartbeat.beat(GATE)
                 self._portal.tick(now)
                 self._indicators.tick(now)
                 self._maintenance.serve()
@@ -219,7 +226,7 @@ class Terminal:
         self._policy.look()
         fault = self._policy.fault
         if self._commands and self._commands.lockdown:
-            fault = (Reason.LOCKDOWN, fault[1] or "until central releases it")
+            fault = (Reason.LOCKDOWN, f"closed by {self._commands.lockdown}, until released by the same")
         if self._keeping.error:
             fault = (Reason.JOURNAL_UNWRITABLE, self._keeping.error)
         if self._fault[0] and not fault[0]:
@@ -275,7 +282,7 @@ class Terminal:
         self._draw.set()
         if answer.entry:
             self._waiting += 1
-        self._events.publish(answer_event(answer, self._answers, self._waiting))
+        self._control.events.publish(answer_event(answer, self._answers, self._waiting))
 
     def _state(self) -> TerminalState:
         now: Moment = self._clock.now()
@@ -309,14 +316,6 @@ class Terminal:
     def _status(self) -> Mapping[str, Any]:
         # The journal's part looks at the disk: not for every picture that is drawn.
         return replace(self._state(), journal=self._keeping.status()).status()
-
-    def _on_status(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
-        del request
-        return self._status()
-
-    def _on_screen(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
-        del request
-        return {"png": base64.b64encode(self._window.png()).decode("ascii")}
 
 
 def _device_codes(settings: Settings) -> DeviceCodes | None:

@@ -73,6 +73,7 @@ def run(path: Path) -> None:
     """
     settings = load_settings(path)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    from config.process_ops import begin_anew
     from terminal.app import Terminal
 
     app = Terminal(settings)
@@ -83,6 +84,8 @@ def run(path: Path) -> None:
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     app.run()
+    if app.restart:
+        begin_anew()
 
 
 @terminal.command()

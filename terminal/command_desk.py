@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from hw.clock import Clock, Moment
-from terminal.commands import LOCKDOWN, OWN, due, judged, memos
+from terminal.commands import LOCKDOWN, OWN, STAFF_LOCKDOWN, due, judged, memos
 from terminal.journal import Journal, JournalError
 from terminal.orders import Command, Do, Orders, OrdersError, Outcome, parse_orders
 from terminal.portal import Portal
@@ -52,16 +52,18 @@ class CommandDesk:
         self._shelf, self._journal, self._portal, self._clock = shelf, journal, portal, clock
         self._diagnose = diagnose
         self._diagnosis: tuple[str, Diagnosing] | None = None  # of the command with that id
-        self.lockdown = False  # as of the last look
+        self.lockdown = ""  # who closed the gate, as of the last look; "" for nobody
         self.refused = ""  # why orders are not carried out, until they are
 
     def look(self) -> None:
         """Carry out what is due. Never raises."""
         now, refused = self._clock.now(), ""
         try:
-            self.lockdown = locked_down(self._journal)  # it holds when there is no roster either
+            self.lockdown = " and ".join(
+                who_locked_down(self._journal)
+            )  # it holds when there is no roster either
             self._carry_out(self._shelf.current(now), now)
-            self.lockdown = locked_down(self._journal)
+            self.lockdown = " and ".join(who_locked_down(self._journal))
         except (RosterRefused, OrdersError, JournalError) as error:
             refused = str(error)
         except Exception as error:  # one bad command must not hold up the gate
@@ -115,5 +117,15 @@ class CommandDesk:
 
 
 def locked_down(journal: Journal) -> bool:
-    """Whether central closed the gate and has not released it since. Raises: JournalError."""
-    return LOCKDOWN in journal.recall(*OWN)
+    """Whether somebody closed the gate and has not released it since. Raises: JournalError."""
+    return bool(who_locked_down(journal))
+
+
+def who_locked_down(journal: Journal) -> tuple[str, ...]:
+    """Who closed the gate and has not released it since: "central", "maintenance staff".
+
+    Neither releases what the other closed. Raises: JournalError.
+    """
+    known = journal.recall(*OWN)
+    closed = ((LOCKDOWN, "central"), (STAFF_LOCKDOWN, "maintenance staff"))
+    return tuple(who for memo, who in closed if memo in known)

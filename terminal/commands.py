@@ -18,6 +18,8 @@ OWN = ("", "")
 """Subject and place of the terminal's own memos: no person and no place is named so."""
 LOCKDOWN = "lockdown"
 """The memo that says that the gate is locked down; its value is when that was ordered (Unix seconds)."""
+STAFF_LOCKDOWN = "staff-lockdown"
+"""The same by maintenance staff; the value is when that was (Unix seconds)."""
 SKEW = timedelta(seconds=60)
 """So far may the terminal's clock be behind central's; a command that is further ahead waits."""
 

@@ -177,7 +177,6 @@ class DeviceTests:
             identity=str(uuid.uuid4()),
             happened_at=now.wall,
             clock_trusted=now.trusted,
-            place=self._settings.device.place,
             action="test relay",
             basis=now.basis,
             **{key: by[key] for key in _BY},

@@ -210,12 +210,12 @@ class MaintenanceRecord:
     """What somebody of the maintenance staff did. via: how they logged in. session: names their session."""
 
     type: ClassVar[str] = MAINTENANCE
+    place: ClassVar[str] = ""  # it is about the terminal; central knows which wrote it
     claimed_subject: ClassVar[str] = ""
 
     identity: str
     happened_at: datetime
     clock_trusted: bool
-    place: str
     user: str
     role: str
     via: str
@@ -228,7 +228,6 @@ class MaintenanceRecord:
         """The record as the JSON object that is sealed."""
         return {
             "record": self.identity,
-            "place": self.place,
             "user": self.user,
             "role": self.role,
             "via": self.via,

@@ -1,0 +1,88 @@
+"""What a process logs, kept for whoever maintains it: the newest lines in memory, and in a file if it dies.
+
+The file is NAME.log beside NAME.sock, on a tmpfs: it outlives the process, not the boot, and wears no card.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+from collections import deque
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+from types import TracebackType
+
+from config.control import Events
+
+FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+KEPT = 500  # lines in memory
+_FILE_BYTES = 131_072  # twice: the present file and the one before
+
+
+class ProcessLog(logging.Handler):
+    """Keeps what is logged from now on, publishes it as events, and logs what ends a thread.
+
+    Raises: OSError when the file cannot be written.
+    """
+
+    def __init__(self, socket: Path, events: Events) -> None:
+        super().__init__(logging.INFO)
+        self.setFormatter(logging.Formatter(FORMAT))
+        self._events = events
+        self._lines: deque[str] = deque(maxlen=KEPT)
+        path = log_file(socket)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = RotatingFileHandler(path, maxBytes=_FILE_BYTES, backupCount=1, encoding="utf-8")
+        self._file.setFormatter(logging.Formatter(FORMAT))
+        root = logging.getLogger()
+        root.setLevel(min(root.level, logging.INFO))
+        root.addHandler(self)
+        root.addHandler(self._file)
+        sys.excepthook, threading.excepthook = self._main_died, self._thread_died
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """See `logging.Handler.emit`."""
+        for line in self.format(record).splitlines():
+            self._lines.append(line)
+            self._events.publish({"event": "log", "line": line})
+
+    def lines(self, most: int) -> list[str]:
+        """The newest lines, the oldest of them first."""
+        return list(self._lines)[-most:]
+
+    def close(self) -> None:
+        """Keep nothing any more."""
+        root = logging.getLogger()
+        root.removeHandler(self)
+        root.removeHandler(self._file)
+        self._file.close()
+        sys.excepthook, threading.excepthook = sys.__excepthook__, threading.__excepthook__
+        super().close()
+
+    @staticmethod
+    def _main_died(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        logging.getLogger().critical("the process ends", exc_info=(kind, error, trace))
+
+    @staticmethod
+    def _thread_died(died: threading.ExceptHookArgs) -> None:
+        if died.exc_value is not None:
+            name = died.thread.name if died.thread else "?"
+            error = (died.exc_type, died.exc_value, died.exc_traceback)
+            logging.getLogger().critical("thread %s ends", name, exc_info=error)
+
+
+def log_file(socket: Path) -> Path:
+    """Where the process behind `socket` leaves what it logs."""
+    return socket.with_suffix(".log")
+
+
+def last_words(socket: Path, most: int) -> list[str]:
+    """The newest lines that the process behind `socket` logged, whether it lives or not."""
+    lines: list[str] = []
+    for path in (log_file(socket).with_suffix(".log.1"), log_file(socket)):
+        try:
+            lines += path.read_text("utf-8", "replace").splitlines()
+        except OSError:
+            continue
+    return lines[-most:]

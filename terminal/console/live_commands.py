@@ -1,0 +1,227 @@
+"""Console commands that look at the running processes and steer them, over their control sockets alone."""
+
+from __future__ import annotations
+
+import heapq
+import queue
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from config.control import follow
+from config.errors import ControlError
+from config.process_log import last_words
+from config.process_ops import versions
+from terminal.console.command import Answer, Arguments, Command, Parameter, Refused
+from terminal.console.roles import Role
+from terminal.console.session import Session
+from terminal.overview import PROCESSES, overview
+from terminal.overview import queue as records_on_their_way
+
+_LOG_LINES = 40
+_FOLLOW_AGAIN = 2.0  # seconds
+_ANSWER_WITHIN = 20.0  # seconds for the gate's thread to write a record
+
+
+def _status(session: Session, given: Arguments) -> Answer:
+    del given
+    return overview(session.ask)
+
+
+def _faults(session: Session, given: Arguments) -> Answer:
+    del given
+    return {"faults": overview(session.ask)["faults"] or ["none"]}
+
+
+def _version(session: Session, given: Arguments) -> Answer:
+    """Of the console itself when nothing runs: that is worth knowing then too."""
+    del given
+    found: dict[str, Any] = {"console": versions()}
+    for process in PROCESSES:
+        try:
+            found[process] = _answer(session, process, "version")["campusgate"]
+        except (ControlError, ValueError) as error:
+            found[process] = str(error)
+    return found
+
+
+def _roster(session: Session, given: Arguments) -> Answer:
+    del given
+    terminal = _answer(session, "terminal", "status")
+    sync = _try(session, "sync")
+    faults = sync.get("faults") or {}
+    return {
+        "version": terminal["roster"]["version"],
+        "refused": terminal["roster"]["refused"],
+        "version_on_disk": sync.get("roster_version"),
+        "downlink": faults.get("downlink") or ("well" if sync else sync.get("error")),
+    }
+
+
+def _queue(session: Session, given: Arguments) -> Answer:
+    del given
+    terminal, sync = _try(session, "terminal"), _try(session, "sync")
+    return records_on_their_way(terminal, sync) | {"journal": terminal.get("journal")}
+
+
+def _network(session: Session, given: Arguments) -> Answer:
+    del given
+    status = _answer(session, "sync", "status")
+    return {
+        "central": session.settings().central.url,
+        "links": {link: fault or "well" for link, fault in status["faults"].items()},
+        "at": status["at"],
+        "test": "`test network` tries central now",
+    }
+
+
+def _clock(session: Session, given: Arguments) -> Answer:
+    del given
+    return dict(_answer(session, "terminal", "status")["clock"])
+
+
+def _uptime(session: Session, given: Arguments) -> Answer:
+    del given
+    found: dict[str, Any] = {"machine_seconds": round(time.clock_gettime(time.CLOCK_BOOTTIME))}
+    for process in PROCESSES:
+        try:
+            found[f"{process}_seconds"] = _answer(session, process, "health")["uptime"]
+        except ControlError as error:
+            found[f"{process}_seconds"] = str(error)
+    return found
+
+
+def _log(session: Session, given: Arguments) -> Answer:
+    """The newest lines of both, in order of time; of one that does not answer, what it left in its file."""
+    try:
+        most = int(given.get("lines", _LOG_LINES))
+    except ValueError as error:
+        raise Refused("lines: a whole number, such as 100") from error
+    if not 1 <= most <= 500:
+        raise Refused("lines: from 1 to 500")
+    per_process = []
+    for process in PROCESSES:
+        try:
+            lines = list(session.ask(process, "log")["lines"])
+        except ControlError as error:
+            lines = last_words(session.settings().socket(process), most)
+            lines.append(f"{process}: {error}")
+        per_process.append([f"{process:<8} {line}" for line in lines])
+    merged = heapq.merge(*per_process, key=lambda line: line[9:])
+    return {"lines": list(merged)[-most:]}
+
+
+def _log_follow(session: Session, given: Arguments) -> Answer:
+    """Until Ctrl-C; a process that ends is waited for."""
+    del given
+    lines: queue.Queue[str] = queue.Queue(1000)
+    ended = threading.Event()
+    for process in PROCESSES:
+        threading.Thread(
+            target=_followed, args=(session, process, lines, ended), name=f"follow {process}", daemon=True
+        ).start()
+    try:
+        while True:
+            while not lines.empty():
+                session.line.say(lines.get())
+            session.line.wait(0.2)
+    finally:
+        ended.set()
+
+
+def _followed(session: Session, process: str, lines: queue.Queue[str], ended: threading.Event) -> None:
+    said = ""
+    while not ended.is_set():
+        try:
+            for event in follow(session.settings().socket(process)):
+                said = ""
+                if ended.is_set():
+                    return
+                if event.get("event") == "log" and not lines.full():
+                    lines.put(f"{process:<8} {event['line']}")
+            problem = "ended"
+        except ControlError as error:
+            problem = str(error)
+        if problem != said:
+            lines.put(f"{process:<8} {problem}")
+        said = problem
+        ended.wait(_FOLLOW_AGAIN)
+
+
+def _lockdown(session: Session, given: Arguments) -> Answer:
+    by = _by(session)
+    return session.ask("terminal", "lockdown", timeout=_ANSWER_WITHIN, by=by, reason=given["reason"])
+
+
+def _release(session: Session, given: Arguments) -> Answer:
+    del given
+    answer = session.ask("terminal", "release", timeout=_ANSWER_WITHIN, by=_by(session))
+    if answer["closed_by"]:
+        return {**answer, "still_closed": f"{' and '.join(answer['closed_by'])} must release it too"}
+    return answer
+
+
+def _restart(session: Session, given: Arguments) -> Answer:
+    which = given.get("process", "all")
+    if which not in (*PROCESSES, "all"):
+        raise Refused(f"restart {which!r:.30}: one of {', '.join(PROCESSES)}, all")
+    processes = PROCESSES if which == "all" else (which,)
+    session.record("restart", {"processes": list(processes)})
+    found = {}
+    for process in processes:
+        try:
+            session.ask(process, "restart")
+            found[process] = "restarting"
+        except ControlError as error:
+            found[process] = str(error)
+    return found
+
+
+def _by(session: Session) -> dict[str, str]:
+    user = session.user
+    return {"user": user.name, "role": str(user.role), "via": user.via, "session": session.identity}
+
+
+def _answer(session: Session, process: str, op: str) -> dict[str, Any]:
+    return session.ask(process, op)
+
+
+def _try(session: Session, process: str) -> dict[str, Any]:
+    try:
+        return _answer(session, process, "status")
+    except ControlError:
+        return {}
+
+
+def _as_lines(answer: Answer) -> Iterable[str]:
+    return list(answer["lines"])
+
+
+def _processes(session: Session) -> Iterator[str]:
+    del session
+    yield from (*PROCESSES, "all")
+
+
+_LINES = Parameter("lines", "how many, from 1 to 500 (40)", optional=True)
+_REASON = Parameter("reason", "why, for the record", rest=True)
+_PROCESS = Parameter("process", "terminal, sync or all (all)", _processes, optional=True)
+
+COMMANDS = (
+    Command("show status", Role.OBSERVE, "how the terminal is, on one page", "show status", _status),
+    Command("show version", Role.OBSERVE, "versions of everything that runs", "show version", _version),
+    Command("show roster", Role.OBSERVE, "which roster is in use", "show roster", _roster),
+    Command("show queue", Role.OBSERVE, "records on their way to central", "show queue", _queue),
+    Command("show network", Role.OBSERVE, "the links to central", "show network", _network),
+    Command("show clock", Role.OBSERVE, "the time and what vouches for it", "show clock", _clock),
+    Command("show uptime", Role.OBSERVE, "how long everything has run", "show uptime", _uptime),
+    Command("show faults", Role.OBSERVE, "what is wrong now", "show faults", _faults),
+    Command("show log", Role.OBSERVE, "the newest lines logged", "show log 100", _log, (_LINES,), _as_lines),
+    Command("show log follow", Role.OBSERVE, "lines as they come, until Ctrl-C", "show log follow", _log_follow),
+    Command(
+        "lockdown", Role.MAINTAIN, "deny everybody until `release`", "lockdown glass in the gateway",
+        _lockdown, (_REASON,),
+    ),
+    Command("release", Role.MAINTAIN, "end a lockdown of maintenance staff", "release", _release),
+    Command("restart", Role.MAINTAIN, "start processes anew", "restart sync", _restart, (_PROCESS,)),
+)  # fmt: skip
