@@ -6,6 +6,7 @@ import base64
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from config.errors import SettingsError
 from config.files import write_atomic
@@ -53,14 +54,18 @@ class TrustBundle:
         try:
             document = json.loads(path.read_text("utf-8"))
             root = base64.b64decode(document["root"], validate=True)
-            key = document.get("maintenance_key")  # earlier versions wrote none
-            if not isinstance(key, str | None):
-                raise TypeError("maintenance_key is no text")
-            return cls(document["url"], root, document["record_key"], key)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            key = _text(document["maintenance_key"]) if "maintenance_key" in document else None
+            return cls(_text(document["url"]), root, _text(document["record_key"]), key)
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise SettingsError(
                 [f"{path}: is not what `campusgate central trust` writes ({error})"]
             ) from error
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r:.40} is no text")
+    return value
 
 
 @dataclass(frozen=True, slots=True)

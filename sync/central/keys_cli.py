@@ -115,9 +115,9 @@ def maintenance_key(directory: Path) -> None:
     site = Site(directory)
     file = site.make_maintenance_key()
     click.echo(site.maintenance_key(), nl=False)
-    click.echo(
-        f"{file}: signs with `campusgate answer --key`; whoever has it is admin of every terminal", err=True
-    )
+    if file.exists():
+        say = "the private half, for `campusgate answer --key`: whoever has it is admin of every terminal"
+        click.echo(f"{file}: {say}", err=True)
 
 
 KEY_COMMANDS = (list_devices, rotate_device, revoke_device, rotate_issuer, list_issuers, maintenance_key)

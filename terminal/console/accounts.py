@@ -1,10 +1,10 @@
 """The maintenance staff's accounts: names, roles and passwords, in maintenance.json among the device's keys.
 
 Nobody has an account until provisioning makes the first; without the file nobody logs in by password.
-Passwords are kept as scrypt (RFC 7914) with N=2^15, r=8, p=1, which takes 32 MiB and some 0.1 s of a PC, about
-half a second of a Pi 4: the memory is what a guesser with a graphics card lacks, and more of it a Pi of 512 MB
-would lack beside a running terminal. Each password is stored with its own numbers, so that those of new ones
-can be raised. What is made here has 100 bits and would need no such care; what people choose does.
+Passwords are kept as scrypt (RFC 7914) with N=2^15, r=8, p=1: 32 MiB, some 0.1 s of a PC, about half a second
+of a Pi 4. The memory is what a guesser's graphics card lacks, and more of it a Pi of 512 MB would lack beside
+a running terminal. Each password is stored with its own numbers, so that those of new ones can be raised.
+What is made here has 100 bits and would need no such care; what people choose does.
 """
 
 from __future__ import annotations
@@ -48,9 +48,9 @@ class AccountsError(CampusgateError, ValueError):
 class Cost:
     """scrypt's parameters: n a power of two; memory is 128 n r bytes (RFC 7914, section 2)."""
 
-    n: int = 2**15
-    r: int = 8
-    p: int = 1
+    n: int
+    r: int
+    p: int
 
     def __post_init__(self) -> None:
         whole = all(type(number) is int and number > 0 for number in (self.n, self.r, self.p))
@@ -66,7 +66,7 @@ class Cost:
         return hashlib.scrypt(data, salt=salt, n=self.n, r=self.r, p=self.p, maxmem=memory, dklen=_HASH_BYTES)
 
 
-COST = Cost()
+COST = Cost(2**15, 8, 1)
 
 
 @dataclass(frozen=True, slots=True)

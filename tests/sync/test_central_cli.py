@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import time
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from sync.central.mint import personal_code
 from sync.central.site import Site
 from sync.central.store import Store
 from terminal.codes import compressed, parse, verify
+from terminal.console.login import Login
 from terminal.install import install
 from terminal.scanner import read_picture
 from tests.sync.world import campusgate
@@ -184,3 +186,38 @@ def test_show_reads_a_personal_code_and_refuses_what_is_none() -> None:
     assert (shown["kind"], shown["claims"]["iat"]) == ("personal", 1_793_000_000)
     for text in ("https://example.org", "CC1:", "CC1:%%%"):
         assert "code." in refused("code", "show", text)
+
+
+def test_the_maintenance_key_is_made_once_and_its_public_half_handed_to_terminals(site: Site) -> None:
+    assert "maintenance_key" not in json.loads(good("central", "trust", "--dir", str(site.directory)))
+    made = campusgate("central", "maintenance-key", "--dir", str(site.directory))
+    private = site.directory / "keys" / "maintenance.pem"
+    assert made.returncode == 0
+    assert str(private) in made.stderr
+    assert private.stat().st_mode & 0o777 == 0o600
+    assert "PRIVATE" not in made.stdout + made.stderr
+    private.unlink()  # to a laptop
+    assert good("central", "maintenance-key", "--dir", str(site.directory)) == made.stdout
+    trusted = json.loads(good("central", "trust", "--dir", str(site.directory)))
+    assert trusted["maintenance_key"] == made.stdout
+    assert not private.exists()
+
+
+def test_without_a_central_there_is_no_maintenance_key(tmp_path: Path) -> None:
+    error = refused("central", "maintenance-key", "--dir", str(tmp_path / "none"))
+    assert "campusgate central init" in error
+
+
+def test_init_shows_the_password_once_beside_the_key(site: Site, tmp_path: Path) -> None:
+    (tmp_path / "trust.json").write_text(good("central", "trust", "--dir", str(site.directory)), "utf-8")
+    line = f"terminal init --settings {tmp_path}/gate.toml --name g-1 --place gate"
+    words = f"{line} --trust {tmp_path}/trust.json --state {tmp_path}/state".split()
+    first, again = campusgate(*words), campusgate(*words)
+    assert (first.returncode, again.returncode) == (0, 0)
+    assert first.stdout == again.stdout
+    assert first.stdout.startswith("-----BEGIN PUBLIC KEY-----")
+    shown = re.search(r"console login: admin {2}password: (\S+)", first.stderr)
+    assert shown
+    login = Login(tmp_path / "state" / "keys", "g-1")
+    assert login.password("admin", shown[1]).name == "admin"
+    assert "console login" not in again.stderr
