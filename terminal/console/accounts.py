@@ -38,6 +38,8 @@ _GROUPS, _GROUP = 4, 5  # of a made password: 20 characters of 5 bits
 _MAX_BLOCKS = 2**20  # N times r: 128 MiB, lest a damaged number takes the machine's memory
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,31}")
 _GUESSED = ("campusgate", "password", "qwerty", "12345678", "abcdefgh", "11111111", "00000000")
+_NAME_COUNTS = 4  # characters
+_DIFFERENT = 5  # characters
 
 
 class AccountsError(CampusgateError, ValueError):
@@ -162,7 +164,9 @@ class Accounts:
             raise AccountsError(
                 f"a password has at least {MIN_PASSWORD} characters; a sentence is easy to keep"
             )
-        if len(set(folded)) < 5 or any(word in folded for word in (*_GUESSED, device.casefold(), name)):
+        # A short name is in many a good sentence.
+        guessed = (*_GUESSED, *(word for word in (device, name) if len(word) >= _NAME_COUNTS))
+        if len(set(folded)) < _DIFFERENT or any(word in folded for word in guessed):
             raise AccountsError(
                 "that is guessed first: without the names of device, account and product, well-known rows"
                 " and mere repetition, please"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import stat
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -110,6 +112,28 @@ def test_what_is_guessed_first_is_refused_and_changes_nothing(
     with pytest.raises(AccountsError, match=r"at least 12|guessed first"):
         accounts.choose("admin", password, device="north-gate-1")
     assert accounts.verify("admin", admin)
+
+
+def test_a_short_name_may_be_part_of_a_sentence(accounts: Accounts) -> None:
+    accounts.add("li", Role.ADMIN)
+    accounts.choose("li", "light in the old library", device="l-1")
+    assert accounts.verify("li", "light in the old library")
+
+
+def test_an_unknown_name_costs_the_same_work_as_a_wrong_password(
+    accounts: Accounts, admin: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work: list[tuple[int, int, int]] = []
+    scrypt = hashlib.scrypt
+
+    def counted(data: bytes, **given: Any) -> bytes:
+        work.append((given["n"], given["r"], given["p"]))
+        return scrypt(data, **given)
+
+    monkeypatch.setattr(hashlib, "scrypt", counted)
+    assert accounts.verify("admin", "wrong") is None
+    assert accounts.verify("nobody", admin) is None
+    assert work == [(2, 1, 1)] * 2
 
 
 def test_the_file_is_its_owners_alone_and_holds_no_password(
