@@ -101,9 +101,8 @@ def list_issuers(directory: Path) -> None:
 def maintenance_key(directory: Path) -> None:
     """Make the key that staff log in at terminals by, unless there is one, and print its public half.
 
-    Terminals that are provisioned from `campusgate central trust` from now on take what it signs. The file of
-    the private half may be moved to the laptop that has `campusgate answer`, but a copy of it stays here for
-    as long as terminals are to be given its public half.
+    Terminals that are provisioned from `campusgate central trust` from now on take what it signs. The private
+    half may be moved away from here, to the laptop where `campusgate answer` uses it.
 
     \b
     Example:
