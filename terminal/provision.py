@@ -72,6 +72,20 @@ def _keep(path: Path, trusted: bytes, otherwise: str) -> None:
         raise KeyFileError(f"{path}: {otherwise}")
 
 
+def is_provisioned(settings: Settings) -> bool:
+    """Whether this machine has a device key."""
+    return (settings.keys / _DEVICE_KEY).exists()
+
+
+def forget_keys(settings: Settings, *, but_device_key: bool) -> None:
+    """Remove the keys, accounts and trust of a terminal that was never finished. Raises: OSError."""
+    if settings.keys.exists():
+        for path in settings.keys.iterdir():
+            if not but_device_key or path.name != _DEVICE_KEY:
+                path.unlink()
+        sync_directory(settings.keys)
+
+
 def device_key(settings: Settings) -> Ed25519PrivateKey:
     """This terminal's own key, which signs batches. Raises: KeyFileError."""
     return load_private(settings.keys / _DEVICE_KEY, Ed25519PrivateKey)
