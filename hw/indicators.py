@@ -41,7 +41,7 @@ class Signal:
 
 ALLOW = Signal(green=(_LIT,), buzzer=((0.0, _BEEP),))
 REFUSE = Signal(red=(_LIT,), buzzer=((0.0, _BEEP), (2 * _BEEP, 3 * _BEEP)))
-LIGHTS = Signal(green=((0.0, 1.5),), red=((1.5, 3.0),))
+LIGHTS = Signal(green=((0.0, 1.0),), red=((1.0, 2.0),))
 """For a test: one after the other, so that crossed wires are seen."""
 BUZZER = Signal(buzzer=((0.0, 0.2), (0.4, 0.6), (0.8, 1.6)))
 """For a test: short, short, long, which no answer is."""

@@ -234,8 +234,9 @@ def _font(settings: Settings | None) -> Finding:
 def _clock(settings: Settings | None) -> Finding:
     from hw.clock import Source, SystemClock
     from hw.clock_sources import MachineSources
+    from terminal.staff_clock import machine_clock
 
-    clock = SystemClock(trust=settings.clock.trust if settings else "auto")
+    clock = machine_clock(settings) if settings else SystemClock()
     now, sources = clock.now(), MachineSources()
     says = f"{now.wall:%Y-%m-%d %H:%M} UTC"
     if now.wall < clock.floor:

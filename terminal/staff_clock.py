@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from config.files import write_atomic
+from config.settings import Settings
 from hw.clock import Anchor, Basis, Source, SystemClock
 
 log = logging.getLogger(__name__)
@@ -42,6 +43,13 @@ def left(path: Path, *, boot: str) -> Anchor | None:
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise ValueError(f"{path}: is damaged: {error!r:.80}; set the time again") from error
     return Anchor(at, Basis(Source.STAFF, boot, uptime)) if boot and of_boot == boot else None
+
+
+def machine_clock(settings: Settings) -> SystemClock:
+    """This machine's clock as another process than the terminal sees it: with what staff says of it."""
+    clock = SystemClock(trust=settings.clock.trust)
+    StaffClock(settings.staff_time, clock).refresh()
+    return clock
 
 
 class StaffClock:

@@ -49,8 +49,10 @@ class Dialogue(Protocol):
 
 
 class Session(Protocol):
-    """One client, logged in."""
+    """One client, logged in. identity: names the session in records."""
 
+    @property
+    def identity(self) -> str: ...
     @property
     def user(self) -> User: ...
     @property

@@ -122,6 +122,41 @@ def test_an_rtc_may_drift_from_the_clock_by_its_rate_since_boot():
     assert judge(month, floor=MADE) == (NOON, Source.RTC)
 
 
+STAFF = Anchor(NOON - timedelta(seconds=50), Basis(Source.STAFF, BOOT, 950.0))
+
+
+def test_what_staff_set_vouches_in_that_boot_where_nothing_better_does():
+    assert judge(FACTS, floor=MADE, staff=STAFF) == (NOON, Source.STAFF)
+    wrong = replace(FACTS, wall=NOON - timedelta(days=9))
+    assert judge(wrong, floor=MADE, staff=STAFF) == (NOON, Source.STAFF), "a clock that could not be set"
+    assert judge(replace(FACTS, network=True), floor=MADE, staff=STAFF) == (NOON, Source.NETWORK)
+    assert judge(FACTS, floor=MADE, held=HELD, staff=STAFF) == (NOON, Source.NETWORK)
+    assert judge(FACTS, floor=MADE, central=CENTRAL, staff=STAFF) == (NOON, Source.CENTRAL)
+    assert judge(replace(FACTS, boot=OTHER), floor=MADE, staff=STAFF) == (NOON, Source.NONE)
+    assert judge(FACTS, floor=NOON + timedelta(seconds=1), staff=STAFF) == (NOON, Source.NONE)
+
+
+def test_an_rtc_that_was_set_with_the_clock_is_still_only_the_word_of_staff():
+    assert judge(replace(FACTS, rtc=NOON), floor=MADE, staff=STAFF) == (NOON, Source.STAFF)
+    elsewhere = replace(STAFF, time=STAFF.time - timedelta(days=1))
+    assert judge(replace(FACTS, rtc=NOON), floor=MADE, staff=elsewhere) == (NOON, Source.RTC)
+
+
+def test_a_clock_that_staff_set_is_trusted_at_once_and_until_the_network_knows_better(machine: Machine):
+    assert machine.source() is Source.NONE
+    machine.passes(10)
+    machine.wall += timedelta(days=3)
+    machine.clock.use_staff(Anchor(machine.wall, Basis(Source.STAFF, BOOT, machine.uptime)))
+    moment = machine.clock.now()
+    assert (moment.basis.source, moment.wall, moment.trusted) == (Source.STAFF, machine.wall, True)
+    assert machine.clock.state().problem == ""
+    machine.passes(3600)
+    assert machine.clock.now().wall == machine.wall
+    machine.sources.synchronised = True
+    machine.passes(2)
+    assert machine.source() is Source.NETWORK
+
+
 TIMES = st.datetimes(datetime(1970, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC))
 UPTIMES = st.floats(0, 1e8)
 BOOTS = st.sampled_from([BOOT, OTHER, ""])
@@ -135,11 +170,12 @@ ANCHORS = st.none() | st.builds(
     floor=TIMES,
     held=ANCHORS,
     central=ANCHORS,
+    staff=ANCHORS,
 )
 def test_whatever_the_machine_says_a_trusted_time_has_a_source_and_is_not_before_the_floor(
-    facts: Facts, floor: datetime, held: Anchor | None, central: Anchor | None
+    facts: Facts, floor: datetime, held: Anchor | None, central: Anchor | None, staff: Anchor | None
 ):
-    wall, source = judge(facts, floor=floor, held=held, central=central)
+    wall, source = judge(facts, floor=floor, held=held, central=central, staff=staff)
     if source is Source.NONE:
         assert wall == facts.wall
         return
@@ -148,6 +184,10 @@ def test_whatever_the_machine_says_a_trusted_time_has_a_source_and_is_not_before
         assert central is not None
         assert central.basis.boot == facts.boot
         assert wall == central.at(facts.uptime)
+    elif source is Source.STAFF:
+        assert staff is not None
+        assert staff.basis.boot == facts.boot
+        assert wall == staff.at(facts.uptime)
     else:
         asked = facts.system or facts.network or facts.rtc is not None
         assert asked or (held is not None and abs(held.at(facts.uptime) - facts.wall) <= STEP)

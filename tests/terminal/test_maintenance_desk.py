@@ -1,0 +1,40 @@
+"""Work for the gate's thread: it is done there, once, and its errors belong to whoever asked."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from terminal import maintenance_desk
+from terminal.maintenance_desk import MaintenanceDesk
+
+
+def test_work_is_done_by_the_serving_thread_and_its_answer_comes_back():
+    desk = MaintenanceDesk()
+    over = threading.Event()
+
+    def serve() -> None:
+        while not over.wait(0.001):
+            desk.serve()
+
+    gate = threading.Thread(target=serve)
+    gate.start()
+    try:
+        assert desk.run(threading.get_ident) == gate.ident
+        with pytest.raises(ZeroDivisionError):
+            desk.run(lambda: 1 // 0)
+        assert desk.run(lambda: "and goes on") == "and goes on"
+    finally:
+        over.set()
+        gate.join()
+
+
+def test_what_nobody_came_to_in_time_is_never_done(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(maintenance_desk, "_WITHIN", 0.01)
+    desk = MaintenanceDesk()
+    done: list[str] = []
+    with pytest.raises(TimeoutError, match="nothing was done"):
+        desk.run(lambda: done.append("late"))
+    desk.serve()
+    assert done == []
