@@ -217,7 +217,7 @@ COMMANDS = (
     Command("show uptime", Role.OBSERVE, "how long everything has run", "show uptime", _uptime),
     Command("show faults", Role.OBSERVE, "what is wrong now", "show faults", _faults),
     Command("show log", Role.OBSERVE, "the newest lines logged", "show log 100", _log, (_LINES,), _as_lines),
-    Command("show log follow", Role.OBSERVE, "lines as they come, until Ctrl-C", "show log follow", _log_follow),
+    Command("show log follow", Role.OBSERVE, "lines as they come", "show log follow", _log_follow),
     Command(
         "lockdown", Role.MAINTAIN, "deny everybody until `release`", "lockdown glass in the gateway",
         _lockdown, (_REASON,),

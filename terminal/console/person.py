@@ -45,7 +45,7 @@ class PersonDialogue:
         self._prompt.show(
             ["Now send the file by YMODEM (picocom: C-a C-s with `--send-cmd sb`; minicom: C-a S)."]
         )
-        return receive(self._wire, directory, limit=limit)
+        return receive(self._wire, directory, limit=limit).path
 
     def send(self, file: Path) -> None:
         """See `Dialogue.send`."""

@@ -56,10 +56,6 @@ class Session(Protocol):
     @property
     def user(self) -> User: ...
     @property
-    def identity(self) -> str:
-        """Names the session in records."""
-
-    @property
     def line(self) -> Dialogue: ...
     @property
     def settings_path(self) -> Path:

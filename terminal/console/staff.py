@@ -98,7 +98,9 @@ class StaffSession:
 
     def ask(self, process: str, op: str, *, timeout: float = 5.0, **arguments: Any) -> dict[str, Any]:
         """See `Session.ask`."""
-        return ask(self._station.settings().socket(process), op, timeout=timeout, **arguments)
+        answer = ask(self._station.settings().socket(process), op, timeout=timeout, **arguments)
+        del answer["ok"]
+        return answer
 
     def record(self, action: str, details: Mapping[str, Any]) -> None:
         """See `Session.record`."""
