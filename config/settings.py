@@ -13,14 +13,15 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from config.errors import SettingsError
+from config.settings_maintenance import ConsoleSettings, IndicatorSettings, MachineSettings
 from config.settings_thermal import ThermalSettings
-from config.table import Table
+from config.table import Pin, Table
 from config.validation import explain
+from config.wiring import conflicts
 
 DEFAULT_PATH = Path("/etc/campusgate/campusgate.toml")
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
-Pin = Annotated[int, Field(ge=0, le=27)]
 
 
 def _central_url(url: str) -> str:
@@ -33,6 +34,7 @@ def _central_url(url: str) -> str:
         raise ValueError("a port is a number from 0 to 65535") from error
     if parts.scheme == "http" and parts.hostname not in ("127.0.0.1", "::1", "localhost"):
         raise ValueError("https:// is needed for any host but this machine itself")
+    _no_secret(parts.netloc)
     return url.rstrip("/")
 
 
@@ -41,7 +43,13 @@ def _code_url(url: str) -> str:
     well_formed = parts.scheme == "https" and parts.hostname and url.isascii() and len(url) <= 200
     if not well_formed or not url.endswith(("#", "=")) or any(c.isspace() for c in url):
         raise ValueError("an https:// URL that ends in # or =, such as https://school.example/c#")
+    _no_secret(parts.netloc)
     return url
+
+
+def _no_secret(netloc: str) -> None:
+    if "@" in netloc:
+        raise ValueError("no user or password may stand in it: settings are shown, and hold no secret")
 
 
 class DeviceSettings(Table):
@@ -140,27 +148,6 @@ class InputSettings(Table):
     )
 
 
-class IndicatorSettings(Table):
-    """Two lights and a buzzer for people at the gate; each is left out where it is not fitted."""
-
-    green: Pin | None = Field(None, description="GPIO number (BCM) of the green light: somebody may go in")
-    red: Pin | None = Field(None, description="GPIO number (BCM) of the red light: somebody may not")
-    buzzer: Pin | None = Field(None, description="GPIO number (BCM) of the buzzer")
-
-
-class MachineSettings(Table):
-    """The computer inside: its clock can be set and it can be started anew by maintenance."""
-
-    driver: str = Field("linux", description="linux, simulated, or one that a package adds")
-    path: str | None = Field(None, description="simulated: the file that gets what the machine was told")
-
-    @model_validator(mode="after")
-    def _needs_path(self) -> MachineSettings:
-        if self.driver == "simulated" and not self.path:
-            raise ValueError("driver 'simulated' needs machine.path")
-        return self
-
-
 class KeypadSettings(Table):
     """Where keys come from, besides a keyboard at the screen."""
 
@@ -198,23 +185,16 @@ class Settings(Table):
     thermal: ThermalSettings = Field(default_factory=lambda: ThermalSettings.model_validate({}))
     relay: RelaySettings = RelaySettings()
     inputs: InputSettings = Field(default_factory=lambda: InputSettings.model_validate({}))
-    indicators: IndicatorSettings = Field(default_factory=lambda: IndicatorSettings.model_validate({}))
-    machine: MachineSettings = Field(default_factory=lambda: MachineSettings.model_validate({}))
     keypad: KeypadSettings = Field(default_factory=lambda: KeypadSettings.model_validate({}))
     screen: ScreenSettings = Field(default_factory=lambda: ScreenSettings.model_validate({}))
+    console: ConsoleSettings = Field(default_factory=lambda: ConsoleSettings.model_validate({}))
+    indicators: IndicatorSettings = Field(default_factory=lambda: IndicatorSettings.model_validate({}))
+    machine: MachineSettings = Field(default_factory=lambda: MachineSettings.model_validate({}))
 
     @model_validator(mode="after")
-    def _pins_differ(self) -> Settings:
-        named = {"relay.pin": self.relay.pin, "inputs.tamper": self.inputs.tamper} | {
-            f"indicators.{name}": getattr(self.indicators, name) for name in ("green", "red", "buzzer")
-        }
-        taken: dict[int, str] = {}
-        for name, pin in named.items():
-            if pin is None:
-                continue
-            if pin in taken:
-                raise ValueError(f"{taken[pin]} and {name} are both {pin}; each needs its own")
-            taken[pin] = name
+    def _fit_together(self) -> Settings:
+        if found := list(conflicts(self)):
+            raise ValueError("; ".join(found))
         return self
 
     _base: Path = Path()

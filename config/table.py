@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Pin = Annotated[int, Field(ge=0, le=27)]
+"""A GPIO number (BCM) of the Pi's 40-pin header."""
 
 
 class Table(BaseModel):

@@ -1,11 +1,13 @@
 """Errors a clerk or technician understands, from pydantic's.
 
 Every problem becomes one line: source, key, the value found, what is allowed. Values of keys that name a
-secret are not repeated. The source is a file's name, or a function that tells it, and the line, for a key.
+secret are not repeated, nor the user and password of a URL. The source is a file's name, or a function that
+tells it, and the line, for a key.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any, get_args, get_origin
 
@@ -13,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 _SECRET = ("key", "password", "secret", "token")
-
+_USER = re.compile(r"//\S*@")  # of a URL, with a password if it has one
 
 Source = str | Callable[[tuple[str | int, ...]], str]
 
@@ -24,6 +26,11 @@ def explain(error: ValidationError, model: type[BaseModel], source: Source) -> l
         _line(problem, model, source if isinstance(source, str) else source(problem["loc"]))
         for problem in error.errors(include_url=False)
     ]
+
+
+def without_secrets(text: str) -> str:
+    """`text` with *** for user and password of each URL in it."""
+    return _USER.sub("//***@", text)
 
 
 def _line(problem: Any, model: type[BaseModel], source: str) -> str:
@@ -37,7 +44,11 @@ def _line(problem: Any, model: type[BaseModel], source: str) -> str:
     if kind == "missing":
         return f"{source}: {key}: is missing; {_allowed(model, location)}"
     message = problem["msg"].removeprefix("Value error, ")
-    shown = "" if any(word in key.lower() for word in _SECRET) else f" {problem['input']!r:.80}"
+    shown = (
+        ""
+        if any(word in key.lower() for word in _SECRET)
+        else f" {without_secrets(repr(problem['input'])):.80}"
+    )
     return f"{source}: {key}:{shown} is not allowed: {message[0].lower()}{message[1:]}"
 
 

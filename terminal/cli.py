@@ -104,16 +104,17 @@ def status(path: Path) -> None:
 
 
 @terminal.command("settings")
-def show_settings() -> None:
+@click.option("--markdown", "as_markdown", is_flag=True, help="As a document (config/SETTINGS.md).")
+def show_settings(as_markdown: bool) -> None:
     """Print a settings file with every key, its default and what is allowed.
 
     \b
     Example:
       campusgate terminal settings | less
     """
-    from config.reference import reference
+    from config.reference import markdown, reference
 
-    click.echo(reference(), nl=False)
+    click.echo(markdown() if as_markdown else reference(), nl=False)
 
 
 @click.command()
