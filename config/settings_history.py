@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -21,7 +21,7 @@ from pathlib import Path
 
 from config.errors import CampusgateError, SettingsError
 from config.files import sync_directory, write_atomic
-from config.settings import parse_settings
+from config.settings import Settings, parse_settings
 from config.single import AlreadyRunning, Single
 
 BY_HAND = "by hand"
@@ -264,6 +264,15 @@ class SettingsHistory:
 
     def _about(self, number: int) -> Path:
         return self.directory / f"{number:06}.json"
+
+
+def last_good(path: Path) -> Settings | None:
+    """The newest valid version of the settings file `path`; None when there is none. Raises: OSError."""
+    history = SettingsHistory(path)
+    for version in reversed(history.versions()):
+        with suppress(SettingsError, CommitRefused):
+            return parse_settings(history.text(version.number), source=path.name, base=path.parent.absolute())
+    return None
 
 
 def digest(data: bytes) -> str:

@@ -21,6 +21,7 @@ from config.control import ask
 from config.errors import CampusgateError, ControlError
 from config.files import sync_directory
 from config.settings import Settings, load_settings
+from config.settings_history import SettingsHistory
 from config.single import AlreadyRunning, Single
 
 PROCESSES = ("terminal", "sync")
@@ -58,8 +59,9 @@ def finish_reset(settings_path: Path, wait: Wait = time.sleep) -> bool:
     if settings.state.exists():
         with _stopped(settings, wait):
             _wipe(settings.state, keep={f"{process}.lock" for process in PROCESSES} | {aside.name})
-    for path in settings_path.parent.glob(f"{settings_path.name}.*"):
-        if path != aside:
+    beside = settings_path.parent.glob(f"{settings_path.name}.*")
+    for path in (*beside, SettingsHistory(settings_path).directory):
+        if path != aside and path.exists():
             _delete(path)
     sync_directory(aside.parent)
     aside.unlink()

@@ -9,11 +9,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from config.settings_history import last_good
-
 from config.control import ask
 from config.errors import CampusgateError, SettingsError
 from config.settings import Settings, load_settings
+from config.settings_history import last_good
 from hw.clock import SystemClock
 from terminal.console.audit import Audit
 from terminal.console.catalogue import Catalogue

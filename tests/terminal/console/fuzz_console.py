@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import click
-from config.settings_history import versions
 
+from config.settings_history import SettingsHistory
 from terminal.console import attempts
 from tests.terminal.console.rig import ConsoleRig
 
@@ -147,7 +147,7 @@ def _served(fuzzed: Fuzzed) -> list[str]:
     expected = 1 if fuzzed.name == "observer" else 0
     if len(logins) != expected:
         found.append(f"{fuzzed.name}: {len(logins)} logins, not {expected}: {logins[-1:]}")
-    if len(versions(rig.settings_file)) > 1:
+    if len(SettingsHistory(rig.settings_file).versions()) > 1:
         found.append(f"{fuzzed.name}: the settings were changed")
     (rig.settings.keys / attempts.FILE).unlink(missing_ok=True)
     rig.cable.unplug()
