@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -9,7 +10,7 @@ from datetime import UTC, datetime
 
 from config.errors import SettingsError
 from config.files import sync_directory, write_atomic
-from config.settings_history import SettingsHistory, digest
+from config.settings_history import CommitRefused, SettingsHistory, digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,18 +69,24 @@ class CandidateFile:
         with self._history.alone():
             return self._save(text, by)
 
-    def discard(self, text: str | None = None) -> None:
-        """Forget the candidate; with `text` only if it is that. Raises: CommitRefused, OSError."""
+    def discard(self) -> None:
+        """Forget the candidate. Raises: CommitRefused, OSError."""
         with self._history.alone():
-            if text is None or text == self._text():
-                self._path.unlink(missing_ok=True)
-                sync_directory(self._history.directory)
+            self._forget()
 
-    def _text(self) -> object:
-        try:
-            return json.loads(self._path.read_bytes())["text"]
-        except FileNotFoundError:
-            return None
+    def settle(self) -> None:
+        """Forget a candidate that is in force to stay; before that it is back when the settings are put back.
+
+        Raises: SettingsError, OSError.
+        """
+        # Whoever holds the settings now edits a candidate of their own.
+        with contextlib.suppress(CommitRefused), self._history.alone():
+            if self.load() is None:
+                self._forget()
+
+    def _forget(self) -> None:
+        self._path.unlink(missing_ok=True)
+        sync_directory(self._history.directory)
 
     def _save(self, text: str, by: str) -> Candidate:
         at = datetime.now(UTC).isoformat(timespec="seconds")

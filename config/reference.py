@@ -94,7 +94,7 @@ def markdown() -> str:
         "# Settings",
         "",
         "Every key of `campusgate.toml`, as `campusgate terminal settings --markdown` prints it. Unknown",
-        "keys are refused, relative paths start at the file itself, a key without a default must be given.",
+        "keys are refused, relative paths start at the file itself, and what has no default must be given.",
     ]
     for table, settings in _by_table():
         lines += ["", f"## [{table}]", "", _purpose(table), ""]

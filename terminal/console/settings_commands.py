@@ -122,7 +122,7 @@ def _put_in_force(session: Session, minutes: int | None, comment: str) -> Answer
         version = history.commit_confirmed(candidate.text, by, minutes, on=candidate.on)
     else:
         version = history.commit(candidate.text, by, comment, on=candidate.on)
-    file.discard(candidate.text)
+        file.settle()
     details = {"version": version.number, "changed": changed}
     details |= {"confirm_within_minutes": minutes} if minutes else {"comment": comment}
     session.record("commit", details)
@@ -145,7 +145,9 @@ def _commit_lines(answer: Answer) -> Iterable[str]:
 
 def _confirm(session: Session, arguments: Arguments) -> Answer:
     del arguments
-    version = SettingsHistory(session.settings_path).confirm()
+    history = SettingsHistory(session.settings_path)
+    version = history.confirm()
+    CandidateFile(history).settle()
     session.record("confirm", {"version": version.number})
     return {"version": version.number, "confirmed": True}
 
