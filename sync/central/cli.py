@@ -12,6 +12,7 @@ from sync.central.options import site_option
 from sync.central.orders_cli import ORDER_COMMANDS
 from sync.central.people_cli import opened
 from sync.central.records_import_cli import import_command
+from sync.central.register_cli import register_all
 from sync.central.selftest_cli import report_command
 
 
@@ -32,6 +33,7 @@ for _command in (*KEY_COMMANDS, *ORDER_COMMANDS):
     central.add_command(_command)
 central.add_command(import_command)
 central.add_command(report_command)
+central.add_command(register_all)
 
 
 @central.command()

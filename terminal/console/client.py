@@ -122,7 +122,7 @@ class ConsoleClient:
 
     def _try_to_greet(self) -> Greeting | None:
         """One try: ask for JSON lines where that can be asked, else bring the line nearer to there."""
-        self._line.write(b"\r\x03")
+        self._line.write(b"\r\x03\r")
         found = self._look()
         if found is _Seen.JSON:  # another tool's session: its command and then itself are ended
             self._send({"id": self._id, "cancel": True})

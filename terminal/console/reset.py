@@ -42,6 +42,8 @@ def reset_path(settings_path: Path) -> Path:
 
 def begin_reset(settings_path: Path) -> None:
     """Take the settings away, durably: from now on only `finish_reset` goes on. Raises: OSError."""
+    # Else a commit that nobody confirmed would bring settings back.
+    (SettingsHistory(settings_path).directory / "unconfirmed.json").unlink(missing_ok=True)
     settings_path.replace(reset_path(settings_path))
     sync_directory(settings_path.parent)
 

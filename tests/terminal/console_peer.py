@@ -11,6 +11,7 @@ import json
 import os
 import secrets
 import select
+import shlex
 import threading
 import tty
 from collections.abc import Callable, Iterable, Mapping
@@ -196,7 +197,7 @@ class Console:
             raise Refused("a request has a do")
         if user is None or (user == SETUP and self._machine.settings_path.exists()):
             raise Refused("log in first")
-        words = request["do"].split()
+        words = shlex.split(request["do"])
         for length in range(len(words), 0, -1):
             command = self._machine.commands.get(tuple(words[:length]))
             if command:

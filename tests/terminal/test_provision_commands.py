@@ -216,8 +216,9 @@ def made(directory: Path) -> tuple[Path, Settings]:
     install(path, name="g-1", place="gate", trust_file=trust_file, extra=extra)
     settings = load_settings(path)
     (directory / "factory.toml").write_text(extra, "utf-8")
-    (directory / "campusgate.toml.history").mkdir()
-    (directory / "campusgate.toml.history" / "1.toml").write_text("", "utf-8")
+    (directory / "campusgate.history").mkdir()
+    for name in ("000001.toml", "unconfirmed.json"):
+        (directory / "campusgate.history" / name).write_text("", "utf-8")
     (settings.roster / "targets").mkdir(parents=True)
     (settings.roster / "targets" / "shard").write_bytes(b"people")
     for name in ("journal.db", "journal.db-wal", "receipt.json", "terminal.lock", "sync.lock"):
