@@ -11,7 +11,7 @@ import secrets
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from enum import Enum, auto
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -20,17 +20,21 @@ from terminal.console.client_files import Incoming, Outgoing
 from terminal.console.client_line import ClientLine, LineError
 
 _SHOWN_WITHIN = 1.5  # seconds for a prompt or a greeting to come
+_QUIET = 0.1  # seconds after which half a line is taken for a prompt
 _ANSWER_WITHIN = 60.0  # seconds of silence while a command runs
 
 
 class _Seen(Enum):
-    """What stands on a line that is not known yet."""
+    """What stands on a line that is not known yet; prompts by how they end."""
 
-    LOGIN = auto()
-    PASSWORD = auto()
-    PROMPT = auto()
-    JSON = auto()
-    NOTHING = auto()
+    LOGIN = ("login:",)
+    PASSWORD = ("password:",)
+    PROMPT = (">", "#")
+    JSON = ("{",)
+    NOTHING = ()
+
+
+_PROMPTS = (_Seen.LOGIN, _Seen.PASSWORD, _Seen.PROMPT)
 
 
 class ConsoleRefused(CampusgateError, RuntimeError):
@@ -122,46 +126,41 @@ class ConsoleClient:
 
     def _try_to_greet(self) -> Greeting | None:
         """One try: ask for JSON lines where that can be asked, else bring the line nearer to there."""
-        self._line.write(b"\r\x03\r")
-        found = self._look()
+        found = self._probe(b"\r\x03\r")
         if found is _Seen.JSON:  # another tool's session: its command and then itself are ended
-            self._send({"id": self._id, "cancel": True})
-            self.exit()
-            found = self._look(over=_Seen.JSON)
+            found = self._leave_json()
         elif found is _Seen.PROMPT:  # a person's session
-            self._line.write(b"exit\r")
-            found = self._look()
+            found = self._probe(b"exit\r")
         if isinstance(found, Greeting):
             return found
         if found is _Seen.PASSWORD:  # the word `json` would count as a wrong one
             return None
-        self._line.write(b"json\r")
-        found = self._look(over=_Seen.LOGIN)
+        found = self._probe(b"json\r", over=_PROMPTS)
         if found is _Seen.JSON:  # it spoke JSON lines and had not said so
-            self.exit()
-            found = self._look(over=_Seen.JSON)
+            found = self._leave_json()
         return found if isinstance(found, Greeting) else None
 
-    def _look(self, over: _Seen | None = None) -> Greeting | _Seen:
-        """What the console shows now, as soon as that is clear; `over` is passed over."""
+    def _leave_json(self) -> Greeting | _Seen:
+        self._send({"id": self._id, "cancel": True})
+        self.exit()
+        return self._look((_Seen.JSON,))
+
+    def _probe(self, data: bytes, over: tuple[_Seen, ...] = ()) -> Greeting | _Seen:
+        """What the console shows after `data`; see `_look`."""
+        self._heard = self._line.discard() or self._heard
+        self._line.write(data)
+        return self._look(over)
+
+    def _look(self, over: tuple[_Seen, ...]) -> Greeting | _Seen:
+        """What the console shows now, as soon as that is clear; what is in `over` is passed over."""
         deadline = time.monotonic() + _SHOWN_WITHIN
         while (left := deadline - time.monotonic()) > 0:
-            line = self._line.read_line(min(left, 0.05))
-            if line is None:
-                if over is not _Seen.LOGIN and self._line.unfinished.lower().endswith("login:"):
-                    return _Seen.LOGIN
-                continue
-            self._heard = True
-            for document in _objects(line):
-                if greeting := _greeting(document):
-                    return greeting
-                if over is not _Seen.JSON:
-                    return _Seen.JSON
-        prompt = self._line.unfinished.lower()
-        self._heard = self._heard or bool(prompt)
-        if prompt.endswith("password:"):
-            return _Seen.PASSWORD
-        return _Seen.PROMPT if prompt.endswith((">", "#")) else _Seen.NOTHING
+            line = self._line.read_line(min(left, _QUIET))
+            found = _shown(line, self._line.unfinished)
+            self._heard = self._heard or bool(line or self._line.unfinished)
+            if isinstance(found, Greeting) or found not in (_Seen.NOTHING, *over):
+                return found
+        return _Seen.NOTHING
 
     def _request(self, body: Mapping[str, Any], replies: Replies) -> dict[str, Any]:
         number = self._next()
@@ -235,6 +234,16 @@ class ConsoleClient:
 
 class _Answered(ConsoleRefused):
     """The console's own last word: there is nothing left to interrupt."""
+
+
+def _shown(line: str | None, unfinished: str) -> Greeting | _Seen:
+    """What a whole line shows, or without one the beginning of the next, when nothing more comes."""
+    if line is not None:
+        for document in _objects(line):
+            return _greeting(document) or _Seen.JSON
+        return _Seen.NOTHING
+    prompt = unfinished.lower()
+    return next((seen for seen in _PROMPTS if prompt.endswith(seen.value)), _Seen.NOTHING)
 
 
 def _objects(line: str) -> list[dict[str, Any]]:

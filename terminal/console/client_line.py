@@ -72,6 +72,13 @@ class ClientLine:
         """What came since the last line end: a prompt, or half a line."""
         return _plain(bytes(self._bytes))
 
+    def discard(self) -> bool:
+        """Forget what came so far; whether there was anything. Raises: LineError."""
+        self._read(0)
+        found = bool(self._bytes)
+        self._bytes.clear()
+        return found
+
     def _read(self, within: float) -> None:
         """Take what comes next, waiting at most `within` seconds for it."""
         try:
