@@ -98,8 +98,9 @@ class DeviceTests:
         For the screen's thread.
         """
         wanted = time.monotonic() < self._card_until
-        self._card_held_off = wanted and view.mode in _ANSWERED
-        if wanted and not self._card_held_off and self._window.show_testcard(self._settings.device.name):
+        if wanted and view.mode in _ANSWERED:
+            self._card_held_off, wanted = True, False
+        if wanted and self._window.show_testcard(self._settings.device.name):
             self._card_drawn.set()
         else:
             self._window.show(view)
@@ -208,6 +209,7 @@ class DeviceTests:
 
     def _screen(self) -> Result:
         self._card_drawn.clear()
+        self._card_held_off = False
         self._card_until = time.monotonic() + _DRAWN_WITHIN
         if not self._card_drawn.wait(_DRAWN_WITHIN):
             if self._card_held_off:

@@ -69,6 +69,11 @@ class Event:
         return hashlib.sha256(self.text.encode()).hexdigest()
 
     @property
+    def bounds_clock(self) -> bool:
+        """Whether the clock cannot be before this; not if staff set it, whose mistakes must be mendable."""
+        return self.clock_trusted and self.clock != Source.STAFF
+
+    @property
     def chained(self) -> str:
         """The digest that the next record must carry as its `previous`."""
         return self.resumes or self.digest

@@ -122,7 +122,7 @@ class Journal:
                 now = int(about.happened_at.timestamp())
                 self._memos.remember(self._db, about.claimed_subject, about.place, memos, now=now)
         self.head = head
-        if events[-1].clock_trusted:
+        if events[-1].bounds_clock:
             self._trusted_time = events[-1].time
         return Entry(events[0].sequence, events[0].digest)
 
@@ -147,7 +147,7 @@ class Journal:
         return self._do("read", lambda: self._memos.count(self._db, what, since=since, begins=begins))
 
     def newest_time(self) -> datetime | None:
-        """The wall time of the newest record with a trusted clock: the clock cannot be before it.
+        """The wall time of the newest record that bounds the clock: the clock cannot be before it.
 
         Raises: JournalError.
         """
@@ -158,7 +158,7 @@ class Journal:
         if self._trusted_time is None and not self._time_looked_for:
             rows = self._db.execute("select sequence, event from entry order by sequence desc")
             events = (stored(sequence, text) for sequence, text in rows)
-            self._trusted_time = next((event.time for event in events if event.clock_trusted), None)
+            self._trusted_time = next((event.time for event in events if event.bounds_clock), None)
             self._time_looked_for = True
         return self._trusted_time
 

@@ -52,7 +52,7 @@ class _Chain:
 
     newest: Event | None = None
     oldest: Event | None = None
-    time: datetime | None = None  # of the newest with a trusted clock
+    time: datetime | None = None  # of the newest that bounds the clock
     believed: int = 0
     gaps: list[tuple[Event | None, Event]] = field(default_factory=list)
 
@@ -165,7 +165,7 @@ class Salvage:
             if after and event.sequence != after.first - 1:
                 chain.gaps.append((event, after))
             chain.newest = chain.newest or event
-            chain.time = chain.time or (event.time if event.clock_trusted else None)
+            chain.time = chain.time or (event.time if event.bounds_clock else None)
             chain.believed += 1
             after = event
         chain.oldest = after

@@ -51,17 +51,21 @@ def learn(db: sa.Connection, events: Iterable[Event]) -> None:
 
 
 def corrections(db: sa.Connection, events: Iterable[Event]) -> Mapping[tuple[str, int], Mapping[str, str]]:
-    """What is known better of those of `events` that have no trusted time, by device and sequence.
+    """What is known better of those of `events` whose time nobody or only staff vouched for.
+
+    By device and sequence.
 
     "corrected_time" with an anchor of the same boot; else "not_before" and "not_after", as far as known.
     """
-    doubtful = [event for event in events if not event.clock_trusted]
+    doubtful = [event for event in events if not event.bounds_clock]
     anchors = _anchors(db, {event.device for event in doubtful})
     return {(event.device, event.sequence): _correction(event, anchors) for event in doubtful}
 
 
 def _correction(event: Event, anchors: _Known) -> Mapping[str, str]:
     anchor = anchors.get((event.device, event.boot))
+    if event.clock_trusted and (anchor is None or anchor.rank >= _RANK[event.clock]):
+        return {}
     if anchor is not None and event.uptime is not None:
         try:
             since = timedelta(milliseconds=event.uptime - anchor.uptime)

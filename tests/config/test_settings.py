@@ -87,6 +87,18 @@ BAD = {
     ),
     "an offset too large": ("[thermal]\noffset = 3.1", r"thermal\.offset: 3\.1 .*less than or equal to 3"),
     "an offset that is no number": ("[thermal]\noffset = nan", r"thermal\.offset: nan "),
+    "a simulated machine without path": (
+        "[machine]\ndriver = 'simulated'",
+        r"machine: .*driver 'simulated' needs machine\.path",
+    ),
+    "a light on the relay's pin": (
+        "[indicators]\nred = 17",
+        r"relay\.pin and indicators\.red are both 17; each needs its own",
+    ),
+    "two indicators on one pin": (
+        "[indicators]\ngreen = 5\nbuzzer = 5",
+        r"indicators\.green and indicators\.buzzer are both 5",
+    ),
     "an address that no chip has": ("[thermal]\naddress = 0x78", r"thermal\.address: 120 .*equal to 119"),
 }
 

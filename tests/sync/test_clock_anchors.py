@@ -90,6 +90,22 @@ def test_network_time_is_a_better_anchor_than_an_rtc_whichever_came_first(
     assert sent(campus, central, batches)[1]["corrected_time"] == "2027-03-01T11:59:20.000Z"
 
 
+def test_the_word_of_staff_corrects_where_there_is_no_better_one(campus: Campus, central: str) -> None:
+    by_hand, doubtful = sent(campus, central, [[known(20, NOON, source=Source.STAFF), astray(30)]])
+    assert (by_hand["clock"], "corrected_time" in by_hand) == ("staff", False)
+    assert doubtful["corrected_time"] == "2027-03-01T12:00:10.000Z"
+
+
+@pytest.mark.parametrize("better", [Source.SYSTEM, Source.NETWORK])
+def test_what_staff_set_is_corrected_once_something_better_vouched_in_that_boot(
+    campus: Campus, central: str, better: Source
+) -> None:
+    wrong = NOON + timedelta(hours=1)
+    batches = [[known(20, wrong, source=Source.STAFF), astray(30)], [known(70, NOON, source=better)]]
+    corrected = [entry.get("corrected_time") for entry in sent(campus, central, batches)]
+    assert corrected == ["2027-03-01T11:59:10.000Z", "2027-03-01T11:59:20.000Z", None]
+
+
 def test_a_boot_without_an_anchor_lies_between_its_neighbours(campus: Campus, central: str) -> None:
     later = NOON + timedelta(hours=2)
     batch = [astray(1, SECOND), known(5, NOON), astray(10, THIRD), known(9, later, boot="4" * 16)]

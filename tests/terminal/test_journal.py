@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from hw.clock import Basis, Source
 from hw.thermal import Reading, ThermalState
 from terminal.events import DAMAGE, FIRST_DIGEST, LOST
 from terminal.journal import JournalError, JournalReader
@@ -144,6 +145,18 @@ def test_the_newest_time_is_that_of_a_clock_that_was_trusted(path: Path) -> None
     assert journal.newest_time() == NOW
     journal.append(scan_record(happened_at=NOW + timedelta(seconds=1)))
     assert journal.newest_time() == NOW + timedelta(seconds=1)
+    journal.close()
+
+
+def test_a_time_that_staff_set_bounds_no_clock_so_that_a_mistyped_year_can_be_mended(path: Path) -> None:
+    journal = open_journal(path)
+    journal.append(scan_record())
+    years = NOW + timedelta(days=2000)
+    journal.append(scan_record(2, happened_at=years, basis=Basis(Source.STAFF, "0" * 16, 1.0)))
+    assert journal.newest_time() == NOW
+    journal.close()
+    journal = open_journal(path)
+    assert journal.newest_time() == NOW
     journal.close()
 
 

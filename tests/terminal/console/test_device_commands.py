@@ -104,6 +104,20 @@ def test_the_sensors_are_told_without_anybodys_temperature(desk: Desk, session: 
     assert sensors["tamper"] == {"open": True}
 
 
+def test_an_allow_lights_green_and_a_refusal_red_for_a_while(desk: Desk, session: ScriptedSession) -> None:
+    def lit() -> str:
+        desk.status()
+        pins = session.give("show sensors")["pins"]
+        return " ".join(pin["name"] for pin in pins if pin["level"] and pin["name"].startswith("indicators."))
+
+    assert desk.present()["verdict"] == "allow"
+    assert "indicators.green" in lit()
+    desk.settings.path("thermal.txt").write_text("38.4")
+    assert desk.present()["verdict"] == "deny"
+    assert "indicators.red" in lit()
+    assert wait_until(lambda: not lit(), 30)
+
+
 def test_the_camera_tells_what_it_sees_and_names_nobody(desk: Desk, session: ScriptedSession) -> None:
     sees(desk, desk.next_picture(), "read")
     assert wait_until(lambda: desk.status().get("last") and session.give("show camera")["answers"], 30)
