@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from config.errors import ControlError
+from config.errors import ControlError, Hung, NotRunning
 from config.heartbeat import last_alive
 
 log = logging.getLogger(__name__)
@@ -216,12 +216,12 @@ def _connect(path: Path, timeout: float) -> socket.socket:
         connection.close()
         alive = last_alive(path)
         said = f"; it was alive at {alive}" if alive else ""
-        raise ControlError(
-            f"{path}: nothing answers ({error.strerror}); is the process running?{said}"
+        raise NotRunning(
+            f"{path}: nothing answers ({error.strerror}); is the process running?{said}", alive
         ) from error
     return connection
 
 
-def _hung(path: Path, what: str) -> ControlError:
+def _hung(path: Path, what: str) -> Hung:
     alive = last_alive(path)
-    return ControlError(f"{path}: {f'hung since {alive}: ' if alive else ''}{what}")
+    return Hung(f"{path}: {f'hung since {alive}: ' if alive else ''}{what}", alive)

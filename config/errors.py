@@ -30,3 +30,19 @@ class KeyFileError(CampusgateError, ValueError):
 
 class ControlError(CampusgateError, ConnectionError):
     """Raised when a process does not answer on its control socket, or answers with an error."""
+
+
+class NotRunning(ControlError):
+    """Raised when nobody listens on the control socket. alive: when somebody last did, "" if unknown."""
+
+    def __init__(self, message: str, alive: str) -> None:
+        self.alive = alive
+        super().__init__(message)
+
+
+class Hung(ControlError):
+    """Raised when somebody listens on the control socket and does not answer. alive: when it last worked."""
+
+    def __init__(self, message: str, alive: str) -> None:
+        self.alive = alive
+        super().__init__(message)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from config.errors import ControlError
+from config.errors import ControlError, Hung, NotRunning
 
 PROCESSES = ("terminal", "sync")
 WELL = "well"
@@ -23,14 +23,14 @@ class Ask(Protocol):
 
 def overview(ask: Ask) -> dict[str, Any]:
     """All there is to see at a glance. `faults` is empty when all is well."""
-    health = {process: _health(ask, process) for process in PROCESSES}
-    faults = [f"{process}: {said}" for process, said in health.items() if said != WELL]
-    terminal = _status(ask, "terminal") if health["terminal"] == WELL else {}
-    sync = _status(ask, "sync") if health["sync"] == WELL else {}
+    found = {process: health(ask, process) for process in PROCESSES}
+    faults = [f"{process}: {said}" for process, said in found.items() if said != WELL]
+    terminal = _status(ask, "terminal") if found["terminal"] == WELL else {}
+    sync = _status(ask, "sync") if found["sync"] == WELL else {}
     faults += _terminal_faults(terminal) + _sync_faults(sync)
     return {
         "device": terminal.get("device") or sync.get("device"),
-        "processes": health,
+        "processes": found,
         "gate": _some(terminal, "portal", "answers", "case_open"),
         "camera": _nested(terminal, "camera", "state", "detail"),
         "clock": _nested(terminal, "clock", "utc", "trusted", "source", "problem"),
@@ -52,9 +52,14 @@ def queue(terminal: Mapping[str, Any], sync: Mapping[str, Any]) -> dict[str, Any
     }
 
 
-def _health(ask: Ask, process: str) -> str:
+def health(ask: Ask, process: str) -> str:
+    """`WELL`, or what is wrong with the process as such."""
     try:
         said = ask(process, "health")
+    except NotRunning as error:
+        return "not running" + (f", alive at {error.alive}" if error.alive else "")
+    except Hung as error:
+        return f"hung since {error.alive or 'an unknown time'}: it answers nothing"
     except ControlError as error:
         return str(error)
     if said["state"] == WELL:

@@ -53,7 +53,8 @@ class Command:
 
     role: the least that may give it. run: what it does; raises CampusgateError or OSError with what to do.
     render: its answer as lines of text, where the general way (console/render.py) is not good enough.
-    changes: every giving of it is a record in the journal, whatever comes of it.
+    changes: every giving of it is a record in the journal, whatever comes of it; others record what they did
+    themselves. What is secret is never an argument.
     """
 
     name: str

@@ -20,13 +20,13 @@ from terminal.staff_clock import machine_clock
 
 _WORDS = {True: "passed", False: "FAILED", None: "not told"}
 _SUMMARIES = {
-    "relay": "Release the gate for a second and lock it again",
-    "buzzer": "Sound the buzzer",
-    "lights": "Switch the green light on, then the red one",
-    "screen": "Show a test card on the screen",
-    "camera": "Judge the camera's picture, and read a code",
-    "thermal": "Ask the thermal sensor, and measure a person",
-    "network": "Try to reach central now",
+    "relay": "release the gate for a second and lock it again",
+    "buzzer": "sound the buzzer",
+    "lights": "switch the green light on, then the red one",
+    "screen": "show a test card on the screen",
+    "camera": "judge the camera's picture, and read a code",
+    "thermal": "ask the thermal sensor, and measure a person",
+    "network": "try to reach central now",
 }
 
 
@@ -115,14 +115,14 @@ COMMANDS = (
     Command(
         "show sensors",
         Role.OBSERVE,
-        "What the thermal sensor and the contacts say, and the level of each pin",
+        "what the thermal sensor and the contacts say, and the level of each pin",
         "show sensors",
         _shown("sensors"),
     ),
     Command(
         "show camera",
         Role.OBSERVE,
-        "What the camera sees, in words: light, contrast, focus, codes, the last answers",
+        "what the camera sees, in words: light, contrast, focus, codes, the last answers",
         "show camera",
         _shown("camera"),
     ),
@@ -140,7 +140,7 @@ COMMANDS = (
     Command(
         "test all",
         Role.MAINTAIN,
-        "Test one part after the other, with your help, and sign a report",
+        "test one part after the other, with your help, and sign a report",
         "test all",
         _test_all,
         render=_render_all,

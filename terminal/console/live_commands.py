@@ -16,7 +16,7 @@ from config.process_ops import versions
 from terminal.console.command import Answer, Arguments, Command, Parameter, Refused
 from terminal.console.roles import Role
 from terminal.console.session import Session
-from terminal.overview import PROCESSES, overview
+from terminal.overview import PROCESSES, health, overview
 from terminal.overview import queue as records_on_their_way
 
 _LOG_LINES = 40
@@ -41,8 +41,8 @@ def _version(session: Session, given: Arguments) -> Answer:
     for process in PROCESSES:
         try:
             found[process] = _answer(session, process, "version")["campusgate"]
-        except (ControlError, ValueError) as error:
-            found[process] = str(error)
+        except ControlError:
+            found[process] = health(session.ask, process)
     return found
 
 
@@ -87,8 +87,8 @@ def _uptime(session: Session, given: Arguments) -> Answer:
     for process in PROCESSES:
         try:
             found[f"{process}_seconds"] = _answer(session, process, "health")["uptime"]
-        except ControlError as error:
-            found[f"{process}_seconds"] = str(error)
+        except ControlError:
+            found[f"{process}_seconds"] = health(session.ask, process)
     return found
 
 
@@ -106,7 +106,7 @@ def _log(session: Session, given: Arguments) -> Answer:
             lines = list(session.ask(process, "log")["lines"])
         except ControlError as error:
             lines = last_words(session.settings().socket(process), most)
-            lines.append(f"{process}: {error}")
+            lines.append(f"{health(session.ask, process)} ({error})")
         per_process.append([f"{process:<8} {line}" for line in lines])
     merged = heapq.merge(*per_process, key=lambda line: line[9:])
     return {"lines": list(merged)[-most:]}

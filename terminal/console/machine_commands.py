@@ -88,7 +88,7 @@ COMMANDS = (
     Command(
         "time set",
         Role.ADMIN,
-        "Set the clock; in this boot your word vouches for it where nothing better does",
+        "set the clock; in this boot your word vouches for it where nothing better does",
         "time set 2026-11-24T07:30:00+08:00",
         _time_set,
         (Parameter("time", "date, time and offset from UTC (RFC 3339)"),),
@@ -96,7 +96,7 @@ COMMANDS = (
     Command(
         "reboot",
         Role.MAINTAIN,
-        "Start the whole machine anew",
+        "start the whole machine anew",
         "reboot",
         _reboot,
     ),

@@ -45,7 +45,7 @@ COMMANDS = (
     Command(
         "show report",
         Role.OBSERVE,
-        "List the reports of self-tests, or show one",
+        "list the reports of self-tests, or show one",
         "show report selftest-0001.json",
         _show,
         (Parameter("name", "the report to show; all are listed without", _names, optional=True),),
@@ -53,7 +53,7 @@ COMMANDS = (
     Command(
         "send report",
         Role.MAINTAIN,
-        "Send a report of a self-test over the line; `campusgate central report` verifies it",
+        "send a report of a self-test over the line; `campusgate central report` verifies it",
         "send report selftest-0001.json",
         _send,
         (Parameter("name", "the report to send; the newest without", _names, optional=True),),

@@ -212,7 +212,7 @@ COMMANDS = (
     Command(
         "show settings",
         Role.OBSERVE,
-        "Every setting in force, or one, or one table: value and where it comes from.",
+        "every setting in force, or one, or one table: value and where it comes from",
         "show settings relay",
         show_settings,
         (Parameter("key", "a setting or a table", keys_and_tables, optional=True),),
@@ -221,7 +221,7 @@ COMMANDS = (
     Command(
         "show history",
         Role.OBSERVE,
-        "The versions of the settings: when, by whom, why.",
+        "the versions of the settings: when, by whom, why",
         "show history",
         show_history,
         render=history_lines,
@@ -229,7 +229,7 @@ COMMANDS = (
     Command(
         "compare",
         Role.OBSERVE,
-        "What the candidate changes in the settings file, as a diff.",
+        "what the candidate changes in the settings file, as a diff",
         "compare",
         _compare,
         render=_diff_lines,
@@ -237,7 +237,7 @@ COMMANDS = (
     Command(
         "set",
         Role.ADMIN,
-        "Set a key in the candidate; nothing is in force before `commit`.",
+        "set a key in the candidate; nothing is in force before `commit`",
         "set relay.pin 27",
         _set,
         (_KEY, Parameter("value", "a word, or a value as TOML has it", rest=True)),
@@ -246,17 +246,17 @@ COMMANDS = (
     Command(
         "unset",
         Role.ADMIN,
-        "Take a key out of the candidate, so that its default holds.",
+        "take a key out of the candidate, so that its default holds",
         "unset inputs.tamper",
         _unset,
         (_KEY,),
         _state_lines,
     ),
-    Command("discard", Role.ADMIN, "Forget the candidate.", "discard", _discard),
+    Command("discard", Role.ADMIN, "forget the candidate", "discard", _discard),
     Command(
         "commit",
         Role.ADMIN,
-        "Put the candidate in force and restart what uses it.",
+        "put the candidate in force and restart what uses it",
         "commit relay moved to pin 27",
         _commit,
         (Parameter("comment", "why, for the history", optional=True, rest=True),),
@@ -266,7 +266,7 @@ COMMANDS = (
     Command(
         "commit confirmed",
         Role.ADMIN,
-        "The same, but what was before comes back by itself unless you `confirm` in time.",
+        "the same, but what was before comes back by itself unless you `confirm` in time",
         "commit confirmed 5",
         _commit_confirmed,
         (Parameter("minutes", "1 to 60; 5 when not given", optional=True),),
@@ -274,12 +274,12 @@ COMMANDS = (
         changes=True,
     ),
     Command(
-        "confirm", Role.ADMIN, "Keep what `commit confirmed` put in force.", "confirm", _confirm, changes=True
+        "confirm", Role.ADMIN, "keep what `commit confirmed` put in force", "confirm", _confirm, changes=True
     ),
     Command(
         "rollback",
         Role.ADMIN,
-        "Make an older version the candidate; then `compare` and `commit`.",
+        "make an older version the candidate; then `compare` and `commit`",
         "rollback 3",
         _rollback,
         (Parameter("version", "a number from `show history`", numbers),),

@@ -113,6 +113,8 @@ class StaffSession:
         """
         command, words = self._station.catalogue.find(text, self.user)
         arguments = command.arguments(words)
+        if command.changes:
+            self.record(command.name, dict(arguments))
         try:
             return command, command.run(self, arguments)
         except (CampusgateError, OSError):

@@ -89,11 +89,6 @@ class Fuzzed:
         return found
 
 
-def _entries(rig: ConsoleRig) -> list[str]:
-    directory = rig.settings.state / "console"
-    return [file.read_text("utf-8") for file in directory.glob("*.json")]
-
-
 def run(seconds: float, seed: int) -> list[str]:
     """Fire for `seconds`; what went wrong."""
     faults: list[str] = []
@@ -143,7 +138,7 @@ def _fire(both: list[Fuzzed], seconds: float) -> None:
 def _served(fuzzed: Fuzzed) -> list[str]:
     """Nobody was let in, nothing was changed, and a person is served as if nothing had been."""
     rig, found = fuzzed.rig, []
-    logins = [entry for entry in _entries(rig) if '"action": "login"' in entry]
+    logins = [entry for entry in rig.entries() if entry["action"] == "login"]
     expected = 1 if fuzzed.name == "observer" else 0
     if len(logins) != expected:
         found.append(f"{fuzzed.name}: {len(logins)} logins, not {expected}: {logins[-1:]}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import signal
 import subprocess
@@ -9,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pexpect
 import serial
@@ -44,9 +46,9 @@ class ConsoleRig:
         self.log = directory / "console.log"
         self.process: subprocess.Popen[bytes] | None = None
 
-    def start(self, *options: str) -> None:
+    def start(self, *options: str, program_text: str = "from config.cli import main; main()") -> None:
         """Start the console on the cable."""
-        command = [sys.executable, "-c", "from config.cli import main; main()", "console"]
+        command = [sys.executable, "-c", program_text, "console"]
         where = ["--settings", str(self.settings_file), "--port", str(self.cable.near)]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen([*command, *where, *options], stdout=log, stderr=log)
@@ -85,13 +87,34 @@ class ConsoleRig:
 
     def log_in(self, child: pexpect.spawn, name: str = "admin", password: str | None = None) -> None:
         """Until the prompt of a session."""
-        child.send("\r")
-        child.expect("login:")
+        self.knock(child)
         child.send(f"{name}\r")
         child.expect("password:")
         child.send(f"{password or self.passwords[name]}\r")
         child.expect(r"help` lists the commands")
         child.expect(r"north-gate-1[#>]")
+
+    @staticmethod
+    def knock(child: pexpect.spawn) -> None:
+        """Press Return until asked to log in: a console that has just begun, or got its line back, is deaf."""
+        for _ in range(_PATIENCE):
+            child.send("\r")
+            if child.expect(["login:", pexpect.TIMEOUT], timeout=1) == 0:
+                return
+        raise AssertionError(f"no login: {child.before!r}")
+
+    @staticmethod
+    def does(child: pexpect.spawn, command: str, *seen: str) -> None:
+        """Give a command at the prompt, and see all of that in turn (regular expressions)."""
+        child.send(f"{command}\r")
+        child.expect_exact(command)
+        for text in seen:
+            child.expect(text)
+
+    def entries(self) -> list[dict[str, Any]]:
+        """What staff did that no journal has taken yet, in order."""
+        directory = self.settings.state / "console"
+        return [json.loads(file.read_bytes()) for file in sorted(directory.glob("[0-9]*.json"))]
 
     def tool(self) -> serial.Serial:
         """The far end for a tool that speaks itself."""

@@ -115,5 +115,6 @@ def test_each_installed_command_has_an_example_that_is_found_as_itself() -> None
         found, rest = catalogue.find(one.example, ADMIN)
         assert found is one, one.example
         found.arguments(rest)
-        assert one.summary
+        assert one.summary[0].islower()
+        assert not one.summary.endswith(".")
         assert all(parameter.help for parameter in one.parameters)
