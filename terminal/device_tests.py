@@ -35,7 +35,8 @@ from terminal.sight import Contrast, Focus, Light, Sight
 PULSE = 1.0  # seconds that the relay test releases the gate
 _CARD = 8.0  # seconds that the test card stays
 _DRAWN_WITHIN = 8.0  # seconds; somebody may be being answered, which takes three
-_SETTLES = 0.5  # seconds after a pulse until which the gate must be locked again
+_SETTLES = 3.0  # seconds after a pulse until which the gate must be locked again
+_LOOK = 0.05  # seconds between two looks at it
 _BY = ("user", "role", "via", "session")
 _ANSWERED = frozenset({Mode.ALLOW, Mode.DENY, Mode.REFER})
 
@@ -160,11 +161,10 @@ class DeviceTests:
             return {"passed": False, "found": f"the gate moves only for a record, none is written: {error}"}
         if pulse is None:
             return {"passed": None, "found": "the gate is locked down and stays so; release it first"}
-        time.sleep(PULSE + _SETTLES)
-        locked = self._desk.run(lambda: portal.state) is PortalState.LOCKED
         if not pulse.released:
             return {"passed": False, "found": f"GPIO {pin} does not follow: the gate was not released"}
-        if not locked and portal.opened == pulse.opened:  # else it was opened for somebody meanwhile
+        time.sleep(PULSE)
+        if not self._locks() and portal.opened == pulse.opened:  # else it was opened for somebody meanwhile
             return {"passed": False, "found": f"GPIO {pin}: the gate was released and is not locked again"}
         found = f"GPIO {pin} released for {PULSE:g} s, record {pulse.sequence}{_simulated()}"
         return {"passed": None, "found": found, "asks": "Did the gate unlock and lock again?"}
@@ -187,6 +187,15 @@ class DeviceTests:
         entry = journal.append(record)
         portal.open_for(entry, PULSE)
         return _Pulse(entry.sequence, portal.state is PortalState.RELEASED, portal.opened)
+
+    def _locks(self) -> bool:
+        """Whether the gate comes to be locked."""
+        until = time.monotonic() + _SETTLES
+        while self._desk.run(lambda: self._devices.portal.state) is not PortalState.LOCKED:
+            if time.monotonic() > until:
+                return False
+            time.sleep(_LOOK)
+        return True
 
     def _lights(self) -> Result:
         pins = {name: pin for name, pin in self._devices.indicators.pins.items() if name != "buzzer"}

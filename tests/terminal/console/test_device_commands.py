@@ -110,11 +110,10 @@ def test_an_allow_lights_green_and_a_refusal_red_for_a_while(desk: Desk, session
         pins = session.give("show sensors")["pins"]
         return " ".join(pin["name"] for pin in pins if pin["level"] and pin["name"].startswith("indicators."))
 
-    assert desk.present()["verdict"] == "allow"
-    assert "indicators.green" in lit()
+    # Tried again: on a busy machine a look may come when the light is off already.
+    assert wait_until(lambda: desk.present()["verdict"] == "allow" and "indicators.green" in lit(), 30)
     desk.settings.path("thermal.txt").write_text("38.4")
-    assert desk.present()["verdict"] == "deny"
-    assert "indicators.red" in lit()
+    assert wait_until(lambda: desk.present()["verdict"] == "deny" and "indicators.red" in lit(), 30)
     assert wait_until(lambda: not lit(), 30)
 
 
