@@ -26,6 +26,7 @@ _LITTLE_SPACE = 500_000_000  # bytes
 _CLOCK_ADVICE = (
     "wait for network time (timedatectl), fit an RTC, or let sync reach central"
     " (campusgate terminal status says whether its time is used);"
+    " set it at the console (`time set`), which holds for this boot;"
     ' clock.trust = "system" if this machine\'s clock is kept right by other means'
 )
 _SETTLING = 3.0  # seconds for a thermal sensor to give its first sample
