@@ -193,6 +193,10 @@ class SettingsHistory:
             self._confirmed()
             return version
 
+    def forget_unconfirmed(self) -> None:
+        """Let nothing come back by itself any more; for who holds the settings alone. Raises: OSError."""
+        self._confirmed()
+
     @contextmanager
     def alone(self) -> Iterator[None]:
         """Hold the settings against everybody else; what was edited by hand becomes a version first.

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -27,6 +28,7 @@ from config.single import AlreadyRunning, Single
 PROCESSES = ("terminal", "sync")
 _STOPPED_WITHIN = 60.0  # seconds; a terminal closes camera and journal first
 _LOOK_EVERY = 0.1  # seconds
+_FINISHING = threading.Lock()  # the console begins with it, and a client may ask for it meanwhile
 
 Wait = Callable[[float], None]
 
@@ -41,11 +43,12 @@ def reset_path(settings_path: Path) -> Path:
 
 
 def begin_reset(settings_path: Path) -> None:
-    """Take the settings away, durably: from now on only `finish_reset` goes on. Raises: OSError."""
-    # Else a commit that nobody confirmed would bring settings back.
-    (SettingsHistory(settings_path).directory / "unconfirmed.json").unlink(missing_ok=True)
-    settings_path.replace(reset_path(settings_path))
-    sync_directory(settings_path.parent)
+    """Take the settings away, durably; then only `finish_reset` goes on. Raises: CommitRefused, OSError."""
+    history = SettingsHistory(settings_path)
+    with history.alone():
+        history.forget_unconfirmed()  # or its settings would come back
+        settings_path.replace(reset_path(settings_path))
+        sync_directory(settings_path.parent)
 
 
 def finish_reset(settings_path: Path, wait: Wait = time.sleep) -> bool:
@@ -54,7 +57,11 @@ def finish_reset(settings_path: Path, wait: Wait = time.sleep) -> bool:
     The console calls it whenever it starts. wait: how to do nothing for some seconds.
     Raises: ResetUnfinished when a process of the old terminal still runs; OSError.
     """
-    aside = reset_path(settings_path)
+    with _FINISHING:
+        return _finish(settings_path, reset_path(settings_path), wait)
+
+
+def _finish(settings_path: Path, aside: Path, wait: Wait) -> bool:
     if not aside.exists():
         return False
     settings = load_settings(aside)

@@ -8,23 +8,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import tomlkit
 from click.testing import CliRunner
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
+from config.candidate import with_value
+from config.candidate_file import CandidateFile
+from config.control import ControlServer, Events
 from config.keys import parse_public, public_pem, save_private
-from config.settings import load_settings, parse_settings
+from config.settings import load_settings
+from config.settings_history import SettingsHistory
 from terminal.console import accounts, provision_cli
 from terminal.console.accounts import Accounts, Cost
 from terminal.console.client import ConsoleClient, ConsoleRefused
 from terminal.console.client_line import LineError
-from terminal.console.command import Answer, Arguments, Command, Parameter
 from terminal.console.provision_cli import provision
 from terminal.console.provision_commands import COMMANDS
 from terminal.console.provisioning import Outcome, Provisioning, ProvisioningError, Staff
-from terminal.console.roles import Role
-from terminal.console.session import Session
+from terminal.console.settings_commands import COMMANDS as SETTINGS_COMMANDS
 from terminal.console.site_file import Site, read_site
 from terminal.console.site_ledger import Progress, SiteLedger
 from terminal.install import TrustBundle
@@ -45,49 +46,9 @@ place = "south"
 """
 
 
-class SettingsConsole:
-    """Commands for the settings of one machine: each commit is counted, and is the only thing that writes."""
-
-    def __init__(self) -> None:
-        self.changes: dict[str, Any] = {}
-        self.commits: list[str] = []
-        self.central: dict[str, Any] = {}
-
-    def show(self, session: Session, given: Arguments) -> Answer:
-        del given
-        found = []
-        for table, keys in session.settings():
-            for key, value in keys:
-                name = f"{table}.{key}"
-                origin = "central" if name in self.central else "file"
-                found.append({"key": name, "value": self.central.get(name, value), "origin": origin})
-        return {"settings": found}
-
-    def set(self, session: Session, given: Arguments) -> Answer:
-        del session
-        self.changes[given["key"]] = tomlkit.parse(f"x = {given['value']}")["x"]
-        return {"changed": {key: [None, value] for key, value in self.changes.items()}}
-
-    def commit(self, session: Session, given: Arguments) -> Answer:
-        path = session.settings_path
-        document = tomlkit.parse(path.read_text("utf-8"))
-        for name, value in self.changes.items():
-            table, key = name.split(".")
-            document.setdefault(table, tomlkit.table())[key] = value
-        parse_settings(tomlkit.dumps(document), source="test", base=path.parent)
-        path.write_text(tomlkit.dumps(document), "utf-8")
-        self.commits.append(given["comment"])
-        self.changes = {}
-        return {"version": len(self.commits)}
-
-    def commands(self) -> tuple[Command, ...]:
-        """What the console is told."""
-        key, value = Parameter("key", ""), Parameter("value", "", rest=True)
-        return (
-            Command("show settings", Role.OBSERVE, "", "", self.show),
-            Command("set", Role.ADMIN, "", "", self.set, (key, value)),
-            Command("commit", Role.ADMIN, "", "", self.commit, (Parameter("comment", "", rest=True),)),
-        )
+def commits(machine: Machine) -> list[str]:
+    """The comments of the versions that its settings have, but for the first, which is no commit."""
+    return [version.comment for version in SettingsHistory(machine.settings_path).versions()[1:]]
 
 
 class School:
@@ -101,7 +62,6 @@ class School:
         bundle = TrustBundle(URL, b"root", record_key, public_pem(self.maintenance.public_key()))
         (directory / "trust.json").write_text(bundle.dump(), "utf-8")
         self.write(SITE)
-        self.settings: dict[str, SettingsConsole] = {}
         self.said: list[str] = []
 
     def write(self, text: str) -> None:
@@ -120,8 +80,7 @@ class School:
 
     def machine(self, name: str = "machine") -> Machine:
         """A blank machine."""
-        self.settings[name] = SettingsConsole()
-        machine = Machine(self.directory / name, (*COMMANDS, *self.settings[name].commands()))
+        machine = Machine(self.directory / name, (*COMMANDS, *SETTINGS_COMMANDS))
         machine.maintenance_key = self.maintenance.public_key()
         return machine
 
@@ -176,7 +135,7 @@ def test_blank_machines_become_the_terminals_of_the_site_one_after_the_other(sch
     school.agrees_with(second, "b-1")
     found = load_settings(first.settings_path)
     assert (found.device.place, found.camera.width, found.relay.pin) == ("north", 1920, 22)
-    assert school.settings["1"].commits == ["provision site.toml"]
+    assert commits(first) == ["provision site.toml"]
     assert [school.ledger.progress(one) for one in school.site.terminals] == [Progress.DONE] * 2
 
 
@@ -186,7 +145,7 @@ def test_the_second_run_changes_nothing(school: School) -> None:
     before = machine.settings_path.read_bytes()
     assert school.serve(machine) == Outcome("a-1", False, ())
     assert machine.settings_path.read_bytes() == before
-    assert len(school.settings["machine"].commits) == 1
+    assert len(commits(machine)) == 1
 
 
 def test_what_site_toml_changed_is_set_in_one_version(school: School) -> None:
@@ -195,7 +154,7 @@ def test_what_site_toml_changed_is_set_in_one_version(school: School) -> None:
     school.write(SITE.replace("1920", "640").replace('"north"', '"east"'))
     changes = school.serve(machine).changes
     assert changes == ("device.place = 'east', was 'north'", "camera.width = 640, was 1920")
-    assert len(school.settings["machine"].commits) == 2
+    assert len(commits(machine)) == 2
     assert school.serve(machine).changes == ()
 
 
@@ -203,16 +162,23 @@ def test_what_somebody_else_began_to_change_is_not_committed(school: School) -> 
     machine = school.machine()
     school.serve(machine)
     school.write(SITE.replace("1920", "640"))
-    school.settings["machine"].changes = {"relay.active_high": False}
+    file = CandidateFile(SettingsHistory(machine.settings_path))
+    file.edit(lambda text: with_value(text, "relay.active_high", "false", source="test"), "Li Wei")
     with pytest.raises(ConsoleRefused, match=r"somebody began to change relay.active_high"):
         school.serve(machine)
-    assert len(school.settings["machine"].commits) == 1
+    assert len(commits(machine)) == 1
 
 
 def test_what_central_sets_is_left_to_it(school: School) -> None:
     machine = school.machine()
-    school.settings["machine"].central = {"camera.width": 800}
-    assert school.serve(machine).changes == ("relay.pin = 22, was 17",)
+    school.serve(machine)
+    school.write(SITE.replace("settings.camera.width = 1920", "settings.sync.batch_records = 70"))
+    status = {"settings_from_central": {"sync.batch_records": 50}}
+    socket = load_settings(machine.settings_path).socket("sync")
+    server = ControlServer(socket, {"status": lambda _request: status}, Events())
+    assert school.serve(machine).changes == ()
+    server.close()
+    assert school.serve(machine).changes == ("sync.batch_records = 70, was 1000",)
 
 
 def test_wherever_the_line_breaks_the_next_run_goes_on_and_the_password_is_known(tmp_path: Path) -> None:
@@ -231,7 +197,7 @@ def test_wherever_the_line_breaks_the_next_run_goes_on_and_the_password_is_known
             school.agrees_with(machine, "a-1")
         assert school.serve(machine).name == "a-1"
         school.agrees_with(machine, "a-1")
-        assert len(school.settings["machine"].commits) == 1
+        assert len(commits(machine)) == 1
         assert load_settings(machine.settings_path).relay.pin == 22
         cuts += 1
         assert cuts < 200
@@ -382,7 +348,7 @@ def test_the_command_waits_for_the_next_terminal(school: School, monkeypatch: py
         port.symlink_to(one.port)
 
         def swap() -> None:
-            while not school.settings["1"].commits:
+            while school.ledger.progress(school.site.terminals[0]) is not Progress.DONE:
                 threading.Event().wait(0.01)
             replacement = school.directory / "next"
             replacement.symlink_to(two.port)
