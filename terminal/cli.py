@@ -52,8 +52,10 @@ def init(path: Path, name: str, place: str, trust_file: Path, state: str | None)
       campusgate terminal init --name north-gate-1 --place north-gate --trust trust.json > north-gate-1.pem
       campusgate central register north-gate-1 north-gate-1.pem      (at central)
     """
+    from terminal.console.setup_draft import SetupDraft
     from terminal.install import install
 
+    SetupDraft(path).abandon()
     extra = f"\n[storage]\nstate = {json.dumps(state)}\nrun = {json.dumps(state)}\n" if state else ""
     made = install(path, name=name, place=place, trust_file=trust_file, extra=extra)
     click.echo(made.public_key, nl=False)

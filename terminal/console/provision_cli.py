@@ -160,7 +160,7 @@ def _served(
         return provisioning.serve(console, greeting, only)
     except LineError:
         raise
-    except (CampusgateError, OSError):
+    except (CampusgateError, OSError, KeyboardInterrupt):
         console.exit()  # nobody is to find a session that is logged in
         raise
 

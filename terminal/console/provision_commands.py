@@ -25,7 +25,7 @@ _DISCARD = "discard-records"
 
 def _provision(session: Session, given: Arguments) -> Answer:
     path = session.settings_path
-    finish_reset(path, session.line.wait)
+    finish_reset(path)
     _refuse_a_terminal(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     session.line.say("send the trust file: what `campusgate central trust` gives")
@@ -91,7 +91,7 @@ def _factory_reset(session: Session, given: Arguments) -> Answer:
     if not discard:
         _deliver(session, journal, settings.receipt, before, name)
     begin_reset(session.settings_path)
-    finish_reset(session.settings_path, session.line.wait)
+    finish_reset(session.settings_path)  # goes on when the line is lost
     return {
         "was": name,
         "next": f"`provision` makes it a terminal again, under a NEW name: record numbers begin at 1 again, "

@@ -26,7 +26,7 @@ from config.settings_history import SettingsHistory
 from config.single import AlreadyRunning, Single
 
 PROCESSES = ("terminal", "sync")
-_STOPPED_WITHIN = 60.0  # seconds; a terminal closes camera and journal first
+_STOPPED_WITHIN = 45.0  # seconds; a terminal closes camera and journal first
 _LOOK_EVERY = 0.1  # seconds
 _FINISHING = threading.Lock()  # the console begins with it, and a client may ask for it meanwhile
 

@@ -60,6 +60,16 @@ class SetupDraft:
         sync_directory(self._final.parent)
         self.clear()
 
+    def abandon(self) -> None:
+        """Undo an attempt that was not finished, with the account whose password may be in nobody's hands.
+
+        Raises: SettingsError, OSError.
+        """
+        if self.exists():
+            forget_keys(self.settings(), but_device_key=False)
+            self._draft.unlink()
+        self.clear()
+
     def clear(self) -> None:
         """Forget that there was an attempt, once it became a terminal. Raises: OSError."""
         self._marker.unlink(missing_ok=True)

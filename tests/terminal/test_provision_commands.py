@@ -10,14 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from config.control import ControlServer, Events
 from config.keys import public_pem
 from config.settings import Settings, load_settings
 from config.single import Single
+from terminal.cli import init
 from terminal.console import accounts, reset
 from terminal.console.accounts import Accounts, Cost
 from terminal.console.client import ConsoleClient, ConsoleRefused, Replies
+from terminal.console.client_line import LineError
 from terminal.console.provision_commands import COMMANDS
 from terminal.console.reset import ResetUnfinished, begin_reset, finish_reset, reset_path
 from terminal.install import TrustBundle, install
@@ -162,6 +165,25 @@ def test_the_keys_of_a_terminal_whose_settings_are_lost_are_not_taken_over(
     with pytest.raises(ConsoleRefused, match="the keys of a terminal are here"):
         client.do("provision g-2 gate", TRUST)
     assert {path.name: path.read_bytes() for path in keys.iterdir()} == before
+
+
+def test_who_gives_it_up_and_uses_the_shell_gets_a_password_that_counts(
+    machine: Machine, client: ConsoleClient, tmp_path: Path
+) -> None:
+    first = client.do("provision g-1 gate", TRUST)
+    (tmp_path / "trust.json").write_text(BUNDLE.dump(), "utf-8")
+    state = machine.settings_path.parent / "state"
+    options = ["--settings", str(machine.settings_path), "--trust", str(tmp_path / "trust.json")]
+    named = ["--name", "g-1", "--place", "gate", "--state", str(state)]
+    done = CliRunner().invoke(init, [*options, *named])
+    assert done.exit_code == 0, done.output
+    password = done.stderr.partition("password: ")[2].split()[0]
+    staff = Accounts(load_settings(machine.settings_path).keys / accounts.FILE)
+    assert staff.verify("admin", password)
+    assert staff.verify("admin", first["password"]) is None
+    assert sorted(path.name for path in machine.settings_path.parent.glob("campusgate.*")) == [
+        "campusgate.toml"
+    ]
 
 
 class Stop(BaseException):
@@ -406,6 +428,26 @@ def test_nothing_is_wiped_under_a_terminal_that_does_not_end(
     Single(settings.state, "terminal").close()  # the other lock was given back
     held.close()
     assert finish_reset(path)
+
+
+def test_a_line_that_is_lost_after_the_name_was_typed_keeps_no_reset_from_ending(machine: Machine) -> None:
+    with machine.plug() as console:
+        client = ConsoleClient(console.port)
+        client.synchronise()
+        answer = provisioned(client)
+        client.close()
+    settings = load_settings(machine.settings_path)
+    # greeting, login, its answer, the command, the question, the name: the answer to it finds no line
+    with machine.plug(cut_after=6) as console:
+        client = ConsoleClient(console.port)
+        client.synchronise()
+        client.login_with_password(answer["account"], answer["password"])
+        with pytest.raises(LineError):
+            client.do("factory reset g-1 discard-records", typed("g-1"))
+        client.close()
+    assert not machine.settings_path.exists()
+    assert left_over(machine.settings_path) == []
+    assert not settings.keys.exists()
 
 
 def test_an_unfinished_reset_is_finished_before_the_machine_is_anything_else(
