@@ -165,7 +165,7 @@ def _send(wfile: Any, answer: Mapping[str, Any]) -> None:
     wfile.write(json.dumps(answer, ensure_ascii=False).encode() + b"\n")
 
 
-def ask(path: Path, op: str, *, timeout: float = 2.0, **arguments: Any) -> dict[str, Any]:
+def ask(path: Path, op: str, /, *, timeout: float = 2.0, **arguments: Any) -> dict[str, Any]:
     """The answer of the process behind the socket `path` to `op`.
 
     timeout: seconds to wait for it. Raises: ControlError when nothing answers or the answer is an error.

@@ -13,7 +13,9 @@ import random
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from config.control import ControlServer, Events
@@ -24,9 +26,11 @@ from config.process_ops import ProcessOps
 from config.settings import Settings
 from config.single import Single
 from sync.carried import carried
+from sync.carried_roster import CarriedRoster
 from sync.downlink import Downlink
 from sync.faults import Fault, SyncFault
 from sync.http import session
+from sync.network_test import tried
 from sync.pace import Pace
 from sync.protocol import decode_base64url
 from sync.rekey import KeyRenewal
@@ -65,7 +69,13 @@ class Daemon:
         self._faults: dict[str, str] = {"uplink": "", "downlink": "", "keys": "", "time": ""}
         self._wake = {name: threading.Event() for name in self._faults}
         self._carrying = threading.Lock()  # one verified roster of its own at a time
-        handlers = {"status": self._on_status, "receipt": self._on_receipt, **self._ops.handlers()}
+        handlers = {
+            "status": self._on_status,
+            "receipt": self._on_receipt,
+            "roster": self._on_roster,
+            "network": lambda _: asdict(tried(self._settings)),
+            **self._ops.handlers(),
+        }
         self._control = ControlServer(socket, handlers, self._events, group=settings.console.group)
 
     def run(self) -> None:
@@ -149,6 +159,11 @@ class Daemon:
     def _fetch(self) -> bool:
         """Fetch roster, policy and orders; take up what central changed of the settings."""
         changed = self._downlink.step()
+        self._adopt()
+        return changed
+
+    def _adopt(self) -> None:
+        """Take up what central changed of the settings."""
         overlay = overlaid(self._local, self._downlink.orders.settings)
         if overlay != self._overlay:
             for warning in overlay.warnings:
@@ -156,7 +171,6 @@ class Daemon:
             log.info("settings from central: %s", dict(overlay.applied) or "none")
             self._overlay, self._settings = overlay, overlay.settings
             self._uplink.adopt(overlay.settings)
-        return changed
 
     def _renew_key(self) -> bool:
         """Renew the device key when central asks for it, or when that was begun and cut off."""
@@ -212,3 +226,10 @@ class Daemon:
         if not done.wait(_TAKEN_WITHIN):
             raise TimeoutError("the receipt is good, but a request to central is not done yet; try again")
         return {"through": receipt.through}
+
+    def _on_roster(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Take up a roster that was carried here, {"path": file or directory}; answers when it is on disk."""
+        with CarriedRoster(Path(str(request["path"]))) as roster:
+            changed = self._downlink.take(roster)
+        self._adopt()
+        return {"version": self._downlink.version, "changed": changed}

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
@@ -22,6 +23,7 @@ from tuf.ngclient import FetcherInterface, Updater
 
 from config.files import write_atomic
 from config.settings import Settings
+from sync.carried_roster import METADATA, TARGETS, CarriedRoster
 from sync.faults import Fault, SyncFault
 from sync.http import body, send
 from sync.mirror import Mirror
@@ -45,6 +47,7 @@ from terminal.roster_refused import reason_of
 log = logging.getLogger(__name__)
 
 _MAX_FILE = 268_435_456  # bytes; TUF's own, tighter limits apply to every file whose size is signed
+_TURN_WITHIN = 60.0  # seconds that a carried roster waits for a download to end
 
 
 class Downlink:
@@ -57,6 +60,7 @@ class Downlink:
         self._mirror = Mirror(settings.roster, self._trusted / "verified.json")
         self._orders_path = orders_target(settings.device.name)
         self._orders_refused = ""
+        self._lock = threading.Lock()  # what was carried here comes in a thread of its own
         self.version = 0
         self.orders = Orders()
         """What central has for this terminal. Its settings are for this process, its commands are not."""
@@ -64,15 +68,27 @@ class Downlink:
     def step(self) -> bool:
         """Fetch what is new, mend what was damaged; True when the mirror has changed. Raises: SyncFault."""
         url = self._settings.central.url
+        with self._lock:
+            return self._update(self.fetcher, self._central, url + TUF_METADATA, url + TUF_TARGETS)
+
+    def take(self, carried: CarriedRoster) -> bool:
+        """As `step`, from what was carried here. Raises: SyncFault."""
+        if not self._lock.acquire(timeout=_TURN_WITHIN):
+            raise SyncFault(Fault.ROSTER, "a download from central is not done yet; try again")
+        try:
+            return self._update(carried, carried, METADATA, TARGETS)
+        finally:
+            self._lock.release()
+
+    def _update(
+        self, fetcher: FetcherInterface, origin: _CentralFetcher | CarriedRoster, metadata: str, targets: str
+    ) -> bool:
+        """Bring trust and mirror up to what `fetcher` gives from those URLs."""
         try:
             self._trusted.mkdir(parents=True, exist_ok=True)
             self._mirror.make()
             client = Updater(
-                str(self._trusted),
-                url + TUF_METADATA,
-                target_base_url=url + TUF_TARGETS,
-                fetcher=self.fetcher,
-                bootstrap=self._root,
+                str(self._trusted), metadata, target_base_url=targets, fetcher=fetcher, bootstrap=self._root
             )
             client.refresh()
             changed = self._mirror_all(client)
@@ -81,9 +97,9 @@ class Downlink:
         except DownloadError as error:
             if isinstance(error.__cause__, SyncFault):
                 raise error.__cause__ from error
-            raise SyncFault(Fault.NOT_CENTRAL, f"{self._reason(error)}: {error}") from error
+            raise SyncFault(origin.unfit, f"{self._reason(error, origin)}: {error}") from error
         except RepositoryError as error:
-            what = f"what central publishes does not verify: {self._reason(error)}: {error}"
+            what = f"{origin.whose} does not verify: {self._reason(error, origin)}: {error}"
             raise SyncFault(Fault.ROSTER, what) from error
         except (ValueError, KeyError, TypeError) as error:
             raise SyncFault(Fault.ROSTER, f"what central signed is malformed: {error}") from error
@@ -91,9 +107,10 @@ class Downlink:
             directory = self._mirror.directory
             raise SyncFault(Fault.ROSTER, f"{directory}: cannot be written: {error.strerror}") from error
 
-    def _reason(self, error: Exception) -> Reason:
-        """The name that the terminal has for the same."""
-        return reason_of(error, self._central.timestamp, self._trusted)
+    def _reason(self, error: Exception, origin: _CentralFetcher | CarriedRoster) -> str:
+        """The name that the terminal has for the same, and what to do."""
+        reason = reason_of(error, origin.timestamp, self._trusted)
+        return f"{reason}{origin.hint(reason)}"
 
     def _mirror_all(self, client: Updater) -> bool:
         timestamp = (self._trusted / "timestamp.json").read_bytes()
@@ -189,10 +206,17 @@ class _CentralFetcher(FetcherInterface):
     timestamp.json is asked for at every round: when central says that it has not changed, it is not sent.
     """
 
+    unfit = Fault.NOT_CENTRAL
+    whose = "what central publishes"
+
     def __init__(self, http: requests.Session, timeout: float) -> None:
         self._http, self._timeout = http, timeout
         self._known: dict[str, tuple[str, bytes]] = {}  # by URL: ETag and body
         self.timestamp = b""  # as it came last, whether it verifies or not
+
+    def hint(self, _reason: Reason) -> str:
+        """A person at central sees to it."""
+        return ""
 
     def _fetch(self, url: str) -> Iterator[bytes]:
         etag, known = self._known.get(url, ("", b""))

@@ -12,6 +12,7 @@ from sync.central.options import site_option
 from sync.central.people_cli import PEOPLE_COMMANDS
 from sync.central.reports_cli import REPORT_COMMANDS
 from sync.central.root_cli import root
+from sync.roster_take import take_command
 
 _QUIET = 2.0  # seconds; what takes longer says how far it is
 
@@ -25,10 +26,11 @@ def roster() -> None:
       campusgate roster import people.csv
       campusgate roster suspend S20240001
       campusgate roster publish
+      campusgate roster bundle --to /media/usb     (for terminals without a network)
     """
 
 
-for _command in (*PEOPLE_COMMANDS, *REPORT_COMMANDS, root):
+for _command in (*PEOPLE_COMMANDS, *REPORT_COMMANDS, root, take_command):
     roster.add_command(_command)
 
 
@@ -107,6 +109,32 @@ def publish(directory: Path) -> None:
     for warning in site.policy_file().warnings:
         click.echo(warning, err=True)
     click.echo(f"version {version} is published")
+
+
+@roster.command()
+@site_option
+@click.option(
+    "--to",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="The stick's directory, or a file that ends in .roster.",
+)
+def bundle(directory: Path, to: Path) -> None:
+    """Write what is published now into one file, to be carried to terminals that have no network.
+
+    It is signed as it is and holds no secret: every terminal verifies it as if it came over the network.
+
+    \b
+    Example:
+      campusgate roster bundle --to /media/usb
+      campusgate roster take /media/usb/campusgate-42.roster          (at the terminal)
+    """
+    from sync.bar import bar
+    from sync.central.roster_bundle import write_bundle
+
+    with bar("files", 1) as show:
+        done = write_bundle(directory / "tuf", to, lambda files, of: show(files / of))
+    click.echo(f"{done.path}: roster version {done.version}, {done.files} files, {done.size} bytes")
 
 
 class _Progress:
