@@ -6,10 +6,14 @@ journal with its digest. One that is behind what is known already changes nothin
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from config.errors import CampusgateError
 from config.settings import Settings
+from config.single import AlreadyRunning, Single
+from sync.protocol import encode_base64url
 from terminal.journal import JournalReader
 from terminal.provision import trust
 from terminal.receipt import Receipt
@@ -57,3 +61,23 @@ def carried(settings: Settings, token: bytes, known: Receipt) -> Receipt:
             " has another record of that number (`campusgate central alarms`); later ones count"
         )
     return receipt
+
+
+def take_up(settings: Settings, token: bytes, by_daemon: Callable[[str], Mapping[str, Any]]) -> int:
+    """Take up the receipt in `token`; the record up to which central has all.
+
+    by_daemon: asks the running daemon to do it, given the token in base64url; only whoever holds the daemon's
+    lock writes the receipt. Raises: as `carried`; ControlError; OSError.
+    """
+    try:
+        single = Single(settings.state, "sync")
+    except AlreadyRunning:
+        return int(by_daemon(encode_base64url(token))["through"])
+    try:
+        known = Receipt.load(settings.receipt)
+        taken = carried(settings, token, known)
+        if taken.through > known.through:
+            taken.save(settings.receipt)
+        return taken.through
+    finally:
+        single.close()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -91,26 +92,14 @@ def receipt(path: Path, file: Path) -> None:
       campusgate records receipt /media/usb/campusgate-north-gate-1.receipt
     """
     from config.control import ask
-    from config.single import AlreadyRunning, Single
-    from sync.carried import carried, read_token
-    from sync.protocol import encode_base64url
-    from terminal.receipt import Receipt
+    from sync.carried import read_token, take_up
 
     settings, token = load_settings(path), read_token(file)
-    try:
-        single = Single(settings.state, "sync")
-    except AlreadyRunning:
-        answer = ask(settings.socket("sync"), "receipt", timeout=60.0, token=encode_base64url(token))
-        click.echo(f"central has all records up to {answer['through']}")
-        return
-    try:
-        known = Receipt.load(settings.receipt)
-        taken = carried(settings, token, known)
-        if taken.through > known.through:
-            taken.save(settings.receipt)
-    finally:
-        single.close()
-    click.echo(f"central has all records up to {taken.through}")
+
+    def by_daemon(text: str) -> Mapping[str, Any]:
+        return ask(settings.socket("sync"), "receipt", timeout=60.0, token=text)
+
+    click.echo(f"central has all records up to {take_up(settings, token, by_daemon)}")
 
 
 @records.command()

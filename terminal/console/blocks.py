@@ -94,11 +94,16 @@ class BlockLine:
         """Send `data`."""
         self._stream.write(data)
 
-    def byte(self, timeout: float) -> bytes:
-        """The next byte, b"" when none comes within `timeout` seconds."""
+    def byte(self, timeout: float, *, idle: bool = False) -> bytes:
+        """The next byte, b"" when none comes within `timeout` seconds.
+
+        idle: nothing was going on before it. A Ctrl-C by itself is then a person whose program does nothing.
+        """
         if time.monotonic() > self._end:
             raise TransferError("the transfer takes too long; is the line that bad? nothing was kept")
         came = self._stream.read(1, timeout)
+        if idle and came == _CTRL_C and self._stream.read(1, self.patience.quiet) in (b"", _CTRL_C):
+            raise TransferCancelled("interrupted")
         if came != CAN or self._cancelling:
             return came
         second = self._stream.read(1, self.patience.byte)
@@ -106,16 +111,9 @@ class BlockLine:
             raise TransferCancelled("the other end cancelled the transfer")
         return second  # one alone is noise
 
-    def start_byte(self, timeout: float) -> bytes:
-        """As `byte`, before anything has begun: Ctrl-C by itself is a person whose program sends nothing."""
-        came = self.byte(timeout)
-        if came == _CTRL_C and self._stream.read(1, self.patience.quiet) in (b"", _CTRL_C):
-            raise TransferCancelled("interrupted")
-        return came
-
-    def block(self, timeout: float, *, starting: bool = False) -> Block | Said:
-        """The next block with a good CRC-16, or what came instead within `timeout` seconds."""
-        head = self.start_byte(timeout) if starting else self.byte(timeout)
+    def block(self, timeout: float, *, idle: bool = False) -> Block | Said:
+        """The next block with a good CRC-16, or what came instead within `timeout` seconds. See `byte`."""
+        head = self.byte(timeout, idle=idle)
         if not head:
             return Said.NOTHING
         if head == EOT:
@@ -136,11 +134,11 @@ class BlockLine:
         number &= 0xFF
         self.write((SOH if size == SHORT else STX) + bytes([number, number ^ 0xFF]) + data + tail)
 
-    def answer(self, wanted: bytes, timeout: float) -> bytes:
+    def answer(self, wanted: bytes, timeout: float, *, idle: bool = False) -> bytes:
         """The first byte that is one of `wanted`, b"" when none comes within `timeout` seconds."""
         end = time.monotonic() + timeout
         while (left := end - time.monotonic()) > 0:
-            came = self.byte(left)
+            came = self.byte(left, idle=idle)
             if came and came in wanted:
                 return came
         return b""

@@ -31,7 +31,8 @@ from terminal.console.blocks import (
     TransferCancelled,
     TransferError,
 )
-from terminal.console.transfer import base_name, receive, send
+from terminal.console.receiving import base_name
+from terminal.console.transfer import receive, send
 from tests.terminal.lrzsz import LRZSZ, PATIENCE, Descriptor, at_other_end, hurting_line, line
 
 SIZES = (0, 1, 127, 128, 1023, 1024, 1025, 100_000)
@@ -297,6 +298,15 @@ def test_an_end_that_never_begins_is_waited_for_no_longer_than_told(
 ) -> None:
     with pytest.raises(TransferError, match=r"within 4 s; start (sending|receiving)"):
         transfer(Script(), tmp_path)
+
+
+def test_ctrl_c_ends_what_has_come_to_a_stand(tmp_path: Path) -> None:
+    end = replies(block(0, b"x\0" + b"500"), block(1, b"a" * 128), b"", b"\x03")
+    with pytest.raises(TransferCancelled, match="interrupted"):
+        receive(end, tmp_path, limit=LIMIT, patience=SOON)
+    answers = iter([ACK + CRC, b"", b"\x03"])
+    with pytest.raises(TransferCancelled, match="interrupted"):
+        _sending(Script(CRC, lambda _: next(answers, b"")), tmp_path)
 
 
 def test_cancelling_in_the_middle_ends_it(tmp_path: Path) -> None:
