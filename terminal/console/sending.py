@@ -88,10 +88,13 @@ class Sender:
 
     def _no_more(self) -> None:
         """Say that there is no other file; whoever does not ask has this one all the same."""
-        asked = self._line.answer(CRC, self._patience.answer)
+        if not self._line.answer(CRC, self._patience.answer):
+            return
+        silent = 0
         for _ in range(_ENDS):
-            if not asked or asked == ACK:
-                return
             self._line.clear()
             self._line.send_block(0, bytes(SHORT))
-            asked = self._line.answer(ACK + NAK + CRC, min(_SECOND_THOUGHT, self._patience.answer))
+            answer = self._line.answer(ACK + NAK + CRC, min(_SECOND_THOUGHT, self._patience.answer))
+            silent += not answer
+            if answer == ACK or silent == 2:
+                return
