@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -59,7 +60,7 @@ class Technician:
         self.said.append(text)
 
     def wait(self, seconds: float) -> None:
-        del seconds  # nothing comes by waiting
+        time.sleep(seconds)
         self.pressed()
 
     def text(self, question: str) -> str:

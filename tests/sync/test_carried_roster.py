@@ -292,18 +292,15 @@ def test_a_stick_pulled_out_midway_is_told_and_again_goes_on(campus: Campus, usb
 
 
 @given(st.data())
-def test_a_damaged_file_is_refused_or_still_says_what_was_signed(
-    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
-) -> None:
-    directory = tmp_path_factory.mktemp("damaged")
-    with zipfile.ZipFile(directory / "x.roster", "w") as file:
+def test_a_damaged_file_is_refused_or_still_says_what_was_signed(tmp_path: Path, data: st.DataObject) -> None:
+    with zipfile.ZipFile(tmp_path / "x.roster", "w") as file:
         member(file, "metadata/timestamp.json", 50)
-    whole = bytearray((directory / "x.roster").read_bytes())
+    whole = bytearray((tmp_path / "x.roster").read_bytes())
     for place in data.draw(st.lists(st.integers(0, len(whole) - 1), min_size=1, max_size=4)):
         whole[place] = data.draw(st.integers(0, 255))
-    (directory / "x.roster").write_bytes(whole)
+    (tmp_path / "x.roster").write_bytes(whole)
     try:
-        with CarriedRoster(directory / "x.roster") as carried:
+        with CarriedRoster(tmp_path / "x.roster") as carried:
             assert carried.timestamp in (b"", b"\0" * 50)
     except SyncFault:
         pass

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
+from config.settings import Settings, parse_settings
 from sync.faults import Fault
 from sync.network_test import tried
 from tests.sim.campus import Campus
 from tests.sync.hostile import HTML, Answer, Hostile, http, raw, silence
 from tests.sync.world import at
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    text = '[device]\nname = "gate"\nplace = "gate"\n[central]\nurl = "http://127.0.0.1:9"\n'
+    return parse_settings(text, source="test", base=tmp_path)
 
 
 def test_a_central_that_answers_is_reached(campus: Campus, central: str) -> None:
@@ -32,31 +40,31 @@ WRONG: dict[str, tuple[Answer, Fault, int | None]] = {
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_what_else_answers_has_its_name(case: str, campus: Campus) -> None:
+def test_what_else_answers_has_its_name(case: str, settings: Settings) -> None:
     answer, fault, status = WRONG[case]
     with Hostile(answer) as server:
-        found = tried(at(campus.settings, server.url, timeout=0.3 if case == "silence" else 30.0))
+        found = tried(at(settings, server.url, timeout=0.3 if case == "silence" else 30.0))
     assert (found.reached, found.status) == (False, status)
     assert found.fault.startswith(f"{fault}: ")
 
 
-def test_nobody_at_that_port_is_unreachable(campus: Campus) -> None:
-    found = tried(at(campus.settings, "http://127.0.0.1:9"))
+def test_nobody_at_that_port_is_unreachable(settings: Settings) -> None:
+    found = tried(at(settings, "http://127.0.0.1:9"))
     assert not found.reached
     assert "the connection was refused" in found.fault
 
 
-def test_a_missing_ca_file_is_told(campus: Campus) -> None:
-    found = tried(at(campus.settings, "http://127.0.0.1:9", ca=campus.settings.state / "nothing.pem"))
+def test_a_missing_ca_file_is_told(settings: Settings) -> None:
+    found = tried(at(settings, "http://127.0.0.1:9", ca=settings.state / "nothing.pem"))
     assert found.fault.startswith("tls: central.ca: ")
 
 
 def test_a_name_that_is_looked_up_for_ever_does_not_hang_it(
-    campus: Campus, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     over = threading.Event()
     monkeypatch.setattr("socket.getaddrinfo", lambda *_args, **_options: over.wait(60) and [])
-    found = tried(at(campus.settings, "https://central.school.example", timeout=0.2))
+    found = tried(at(settings, "https://central.school.example", timeout=0.2))
     over.set()
     assert found.fault.startswith("timeout: no answer within central.timeout (0.2 s)")
     deadline = time.monotonic() + 30
@@ -65,8 +73,7 @@ def test_a_name_that_is_looked_up_for_ever_does_not_hang_it(
         time.sleep(0.01)
 
 
-def test_a_password_in_the_url_is_not_told(campus: Campus) -> None:
-    settings = at(campus.settings, "http://gate:secret@127.0.0.1:9")
-    found = tried(settings)
+def test_a_password_in_the_url_is_not_told(settings: Settings) -> None:
+    found = tried(at(settings, "http://gate:secret@127.0.0.1:9"))
     assert found.url == "http://127.0.0.1:9/tuf/metadata/timestamp.json"
     assert "secret" not in str(found)
