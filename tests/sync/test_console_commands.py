@@ -25,6 +25,7 @@ from terminal.console.roles import Role
 from terminal.console.transfer import receive, send
 from terminal.receipt import Receipt
 from tests.sim.campus import Campus
+from tests.sim.processes import wait_until
 from tests.sync.stick import import_from, write_many
 from tests.sync.technician import Technician
 from tests.sync.test_daemon import daemon
@@ -265,9 +266,9 @@ def test_records_go_over_the_line_in_pieces(
     laptop.mkdir()
 
     def takes(file: Path) -> None:
-        with line() as (near, far), at_other_end(far, "rz", "--ymodem", cwd=laptop) as other:
+        with line() as (near, far), at_other_end(far, "rz", "--ymodem", cwd=laptop):
             send(Descriptor(near), file, patience=PATIENCE)
-            other.wait(30)
+            assert wait_until(lambda: (laptop / file.name).read_bytes() == file.read_bytes(), 30)
 
     person = Technician(campus.settings_file, takes=takes)
     done = person.do("records export line")
