@@ -36,7 +36,8 @@ _SALT_BYTES = 16
 _HASH_BYTES = 32
 _GROUPS, _GROUP = 4, 5  # of a made password: 20 characters of 5 bits
 _MAX_BLOCKS = 2**20  # N times r: 128 MiB, lest a damaged number takes the machine's memory
-_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,31}")
+NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,31}")
+"""What an account may be named."""
 _GUESSED = ("campusgate", "password", "qwerty", "12345678", "abcdefgh", "11111111", "00000000")
 _NAME_COUNTS = 4  # characters
 _DIFFERENT = 5  # characters
@@ -122,7 +123,7 @@ class Accounts:
 
     def add(self, name: str, role: Role) -> str:
         """Make an account; its password, to be shown once. Raises: AccountsError, OSError."""
-        if not _NAME.fullmatch(name):
+        if not NAME.fullmatch(name):
             raise AccountsError(
                 f"{name!r:.60} is no name of an account: lower-case letters, digits and . _ -, at most 32"
             )
@@ -231,6 +232,6 @@ def _account(document: Any) -> Account:
     name, made = document["name"], document["made"]
     salt, digest = (base64.b64decode(document[key], validate=True) for key in ("salt", "hash"))
     sound = type(made) is bool and len(salt) >= _SALT_BYTES and len(digest) == _HASH_BYTES
-    if not sound or not _NAME.fullmatch(name):
+    if not sound or not NAME.fullmatch(name):
         raise ValueError("is no account")
     return Account(name, Role(document["role"]), made, Cost(**document["scrypt"]), salt, digest)

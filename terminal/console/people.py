@@ -9,7 +9,7 @@ from typing import Any
 from config import VERSION
 from config.errors import CampusgateError, SettingsError
 from hw.serial_line import LineLost
-from terminal.console import render
+from terminal.console import accounts, render
 from terminal.console.catalogue import SETUP
 from terminal.console.command import Refused
 from terminal.console.login import NO_KEY, LoginRefused
@@ -68,8 +68,10 @@ class People:
                     return None
                 if name in ("help", "?"):
                     prompt.show(_WELCOME.splitlines())
-                elif name:
+                elif accounts.NAME.fullmatch(name):
                     return self._checked(prompt, name)
+                elif name:  # noise, more often than not: it is not to count as a guess at a password
+                    prompt.show(["no account is named so; `help` says what there is"])
             except (Interrupted, EOFError):
                 continue
             except LoginRefused as refused:
@@ -163,7 +165,7 @@ class People:
                 return
             if text:
                 refusals = 0 if self._carry_out(prompt, session, text) else refusals + 1
-            if refusals >= _ERRORS and self._wire.discard():
+            if refusals >= _ERRORS and prompt.discard():
                 prompt.show(["too much of what was pasted is no command: the rest was thrown away"])
                 refusals = 0
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import codecs
+import os
 import re
+import select
 import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -19,6 +21,7 @@ from prompt_toolkit.data_structures import Size
 from prompt_toolkit.document import Document
 from prompt_toolkit.history import DummyHistory, History, InMemoryHistory
 from prompt_toolkit.input import create_pipe_input
+from prompt_toolkit.input.typeahead import clear_typeahead
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.layout.processors import Processor, Transformation, TransformationInput
 from prompt_toolkit.output import ColorDepth
@@ -119,6 +122,14 @@ class Prompt:
                 return
         self._wire.put_back(heard)
         self._answers_size = False
+
+    def discard(self) -> int:
+        """Throw away what was typed ahead; about how many bytes that was."""
+        clear_typeahead(self._pipe)
+        gone = self._wire.discard()
+        while select.select([self._pipe.fileno()], [], [], 0)[0]:
+            gone += len(os.read(self._pipe.fileno(), 65_536))
+        return gone
 
     def _page_key(self, message: str) -> bytes:
         self._write(message)

@@ -13,12 +13,12 @@ from config.control import ask
 from config.errors import CampusgateError, SettingsError
 from config.settings import Settings, load_settings
 from config.settings_history import last_good
-from hw.clock import SystemClock
 from terminal.console.audit import Audit
 from terminal.console.catalogue import Catalogue
 from terminal.console.command import Answer, Command, Refused
 from terminal.console.login import Login
 from terminal.console.session import Dialogue, User
+from terminal.staff_clock import machine_clock
 
 log = logging.getLogger(__name__)
 
@@ -64,8 +64,8 @@ class Station:
         if not self.provisioned:
             return
         settings = self.settings()
-        clock = SystemClock(trust=settings.clock.trust)
-        self._audit(settings).add(user, session, action, {"line": self.line_name, **details}, clock)
+        entry = {"line": self.line_name, **details}
+        self._audit(settings).add(user, session, action, entry, machine_clock(settings))
 
     def hand_over(self) -> None:
         """Give the journal what it does not have yet. Never raises."""

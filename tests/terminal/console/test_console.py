@@ -14,6 +14,7 @@ import pytest
 
 from config.settings import load_settings
 from config.settings_history import SettingsHistory
+from terminal.console import attempts
 from tests.sim.processes import wait_until
 from tests.terminal.console.rig import ConsoleRig, console_rig, program
 
@@ -29,7 +30,7 @@ def _logged_out(rig: ConsoleRig) -> None:
     """A fresh line for each test: whoever was logged in is not any more."""
     if rig.process is None or rig.process.poll() is not None:
         rig.start()
-    rig.cable.spoil = lambda data: data
+    (rig.settings.keys / attempts.FILE).unlink(missing_ok=True)
     rig.cable.unplug()
     rig.cable.plug()
 
