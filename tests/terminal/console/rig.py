@@ -96,7 +96,7 @@ class ConsoleRig:
 
     @staticmethod
     def knock(child: pexpect.spawn) -> None:
-        """Press Return until asked to log in: a console that has just begun, or got its line back, is deaf."""
+        """Press Return until asked to log in: a console that just begins, or gets its line back, is deaf."""
         for _ in range(_PATIENCE):
             child.send("\r")
             if child.expect(["login:", pexpect.TIMEOUT], timeout=1) == 0:
