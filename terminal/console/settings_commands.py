@@ -19,6 +19,7 @@ from terminal.console.command import Answer, Arguments, Command, Parameter, Refu
 from terminal.console.roles import Role
 from terminal.console.session import Session
 from terminal.console.settings_views import (
+    as_text,
     base,
     history_lines,
     keys,
@@ -70,7 +71,7 @@ def _state(session: Session, file: CandidateFile, text: str) -> Answer:
 
 def _state_lines(answer: Answer) -> Iterable[str]:
     for key, (old, new) in answer["changed"].items():
-        yield f"{key}: {_shown(old)} -> {_shown(new)}"
+        yield f"{key}: {as_text(old)} -> {as_text(new)}"
     if not answer["changed"]:
         yield "the candidate changes nothing"
     for problem in answer["problems"]:
@@ -135,7 +136,7 @@ def _put_in_force(session: Session, minutes: int | None, comment: str) -> Answer
 def _commit_lines(answer: Answer) -> Iterable[str]:
     yield f"version {answer['version']} is in force"
     for key, (old, new) in answer["changed"].items():
-        yield f"  {key}: {_shown(old)} -> {_shown(new)}"
+        yield f"  {key}: {as_text(old)} -> {as_text(new)}"
     for process in answer["restarted"]:
         yield f"{process} takes it up now"
     for process, why in answer["not_restarted"].items():
@@ -177,10 +178,6 @@ def _changed(file: CandidateFile, text: str) -> dict[str, list[object]]:
 def _number(text: str) -> int:
     """`text` as a number that counts something; 0 when it is none."""
     return int(text) if text.isascii() and text.isdecimal() and len(text) <= 6 else 0
-
-
-def _shown(value: object) -> str:
-    return "none" if value is None else str(value)
 
 
 def _need_keys(session: Session, text: str) -> None:
