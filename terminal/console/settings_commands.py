@@ -258,7 +258,6 @@ COMMANDS = (
         _commit,
         (Parameter("comment", "why, for the history", optional=True, rest=True),),
         _commit_lines,
-        changes=True,
     ),
     Command(
         "commit confirmed",
@@ -268,11 +267,8 @@ COMMANDS = (
         _commit_confirmed,
         (Parameter("minutes", "1 to 60; 5 when not given", optional=True),),
         _commit_lines,
-        changes=True,
     ),
-    Command(
-        "confirm", Role.ADMIN, "keep what `commit confirmed` put in force", "confirm", _confirm, changes=True
-    ),
+    Command("confirm", Role.ADMIN, "keep what `commit confirmed` put in force", "confirm", _confirm),
     Command(
         "rollback",
         Role.ADMIN,
