@@ -23,6 +23,7 @@ from prompt_toolkit.history import DummyHistory, History, InMemoryHistory
 from prompt_toolkit.input import create_pipe_input
 from prompt_toolkit.input.typeahead import clear_typeahead
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.keys import Keys
 from prompt_toolkit.layout.processors import Processor, Transformation, TransformationInput
 from prompt_toolkit.output import ColorDepth
 from prompt_toolkit.output.vt100 import Vt100_Output
@@ -215,6 +216,9 @@ class Prompt:
         # A count before a key, as Escape 9 9 9 9 9 x, would make a line of any length out of noise.
         for digit in "0123456789-":
             keys.add("escape", digit, eager=True)(_ignore)
+
+        # prompt_toolkit takes noise that looks like a mouse for one, and fails.
+        keys.add(Keys.Vt100MouseEvent, eager=True)(_ignore)
 
         if explain:
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
 
 from config.candidate import changes, difference, with_value, without
 from config.candidate_file import CandidateFile
-from config.errors import ControlError, KeyFileError, SettingsError
+from config.errors import KeyFileError, SettingsError
 from config.settings import parse_settings
 from config.settings_history import SettingsHistory, Version
 from terminal.console.command import Answer, Arguments, Command, Parameter, Refused
+from terminal.console.restarting import restarted, told
 from terminal.console.roles import Role
 from terminal.console.session import Session
 from terminal.console.settings_views import (
@@ -30,10 +30,10 @@ from terminal.console.settings_views import (
     show_settings,
     waiting,
 )
+from terminal.overview import PROCESSES
 from terminal.provision import device_key
 
 _CANDIDATE = "candidate"
-_PROCESSES = ("terminal", "sync")
 
 
 def revert_if_due(path: Path, restart: Callable[[Version], None] = lambda _: None) -> Version | None:
@@ -130,17 +130,14 @@ def _put_in_force(session: Session, minutes: int | None, comment: str) -> Answer
     notes = waiting(history)
     if any(key.startswith("console.") for key in changed):
         notes.append("the console itself takes up [console] when it is next started")
-    return {**details, **_restart(session), "notes": notes}
+    return {**details, "processes": restarted(session, PROCESSES), "notes": notes}
 
 
 def _commit_lines(answer: Answer) -> Iterable[str]:
     yield f"version {answer['version']} is in force"
     for key, (old, new) in answer["changed"].items():
         yield f"  {key}: {as_text(old)} -> {as_text(new)}"
-    for process in answer["restarted"]:
-        yield f"{process} takes it up now"
-    for process, why in answer["not_restarted"].items():
-        yield f"{process} takes it up when it is next started: {why}"
+    yield from told(answer["processes"])
     yield from answer["notes"]
 
 
@@ -189,18 +186,6 @@ def _need_keys(session: Session, text: str) -> None:
         raise Refused(
             f"commit: {settings.state} does not hold the keys of this terminal; move them first: {error}"
         ) from error
-
-
-def _restart(session: Session) -> dict[str, Any]:
-    restarted: list[str] = []
-    failed: dict[str, str] = {}
-    for process in _PROCESSES:
-        try:
-            session.ask(process, "restart")
-            restarted.append(process)
-        except ControlError as error:
-            failed[process] = str(error)
-    return {"restarted": restarted, "not_restarted": failed}
 
 
 _KEY = Parameter("key", "a setting with its table, such as relay.pin", keys)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+import termios
 import threading
 import tty
 from collections.abc import Callable
@@ -13,11 +14,13 @@ from pathlib import Path
 class NullModem:
     """A cable in `directory`. near, far: paths that programs open as serial ports; they stay while unplugged.
 
-    spoil: what becomes of the bytes on their way to the console (the client hears the console as it is).
+    screen: rows and columns of a terminal at the far end that says so when asked (DSR 6); None for one that
+    does not. spoil: what becomes of the bytes on their way to the console.
     """
 
     def __init__(self, directory: Path) -> None:
         self.near, self.far = directory / "near", directory / "far"
+        self.screen: tuple[int, int] | None = None
         self.spoil: Callable[[bytes], bytes] = lambda data: data
         self.heard = bytearray()  # all that the console said
         self._lock = threading.Lock()
@@ -42,6 +45,7 @@ class NullModem:
             self.near.unlink()
             for descriptor in self._ends.pop(self.near):
                 os.close(descriptor)
+            termios.tcflush(self._ends[self.far][1], termios.TCIFLUSH)  # what nobody has read is no news
         os.write(self._woken, b".")
 
     def plug(self) -> None:
@@ -84,6 +88,8 @@ class NullModem:
                     other = self._ends.get(to)
                 if to == self.far:
                     self.heard += data
+                    if self.screen and b"\x1b[6n" in data:
+                        self.send("\x1b[{};{}R".format(*self.screen).encode())
                 else:
                     data = self.spoil(data)
                 if other and data and (to == self.near or self._listened(other[0])):

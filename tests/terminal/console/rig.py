@@ -90,10 +90,12 @@ class ConsoleRig:
             dimensions=(rows, columns), encoding="utf-8", codec_errors="replace", timeout=_PATIENCE,
         )  # fmt: skip
         child.delaybeforesend = None
+        self.cable.screen = (rows, columns)  # pexpect is no terminal that would say so
         try:
             yield child
         finally:
             child.close(force=True)
+            self.cable.screen = None
 
     def log_in(self, child: pexpect.spawn, name: str = "admin", password: str | None = None) -> None:
         """Until the prompt of a session."""
