@@ -6,8 +6,10 @@ import os
 import select
 import termios
 import threading
+import time
 import tty
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -35,9 +37,14 @@ class NullModem:
     def send(self, data: bytes) -> None:
         """Bytes to the console, whoever else is at the far end. Waits until they are taken."""
         rest = memoryview(data)
-        while rest:
+        while rest and not self._closed:
             with self._lock:
-                rest = rest[os.write(self._ends[self.near][0], rest) :]
+                if self.near not in self._ends:
+                    return
+                with suppress(BlockingIOError):
+                    rest = rest[os.write(self._ends[self.near][0], rest) :]
+            if rest:
+                time.sleep(0.005)
 
     def unplug(self) -> None:
         """Take the cable out at the console's end: its device file goes."""
@@ -67,6 +74,7 @@ class NullModem:
 
     def _plug(self, path: Path) -> None:
         master, slave = os.openpty()
+        os.set_blocking(master, False)  # another end may get its number just after it was found ready
         tty.setraw(slave)  # held open: an end without a program neither hangs up nor echoes
         path.symlink_to(os.ttyname(slave))
         self._ends[path] = (master, slave)
@@ -83,7 +91,10 @@ class NullModem:
                 with self._lock:
                     if descriptor not in {ends[0] for ends in self._ends.values()}:
                         continue
-                    data = os.read(descriptor, 4096)
+                    try:
+                        data = os.read(descriptor, 4096)
+                    except BlockingIOError:
+                        continue
                     to = self.far if masters[descriptor] == self.near else self.near
                     other = self._ends.get(to)
                 if to == self.far:
@@ -92,9 +103,8 @@ class NullModem:
                         self.send("\x1b[{};{}R".format(*self.screen).encode())
                 else:
                     data = self.spoil(data)
-                if other and data and (to == self.near or self._listened(other[0])):
-                    os.write(other[0], data)
-
-    def _listened(self, master: int) -> bool:
-        """Whether there is room at the far end; what nobody reads there is lost, as on a cable."""
-        return bool(select.select([], [master], [], 0)[1])
+                if other and to == self.near:
+                    self.send(data)
+                elif other:
+                    with suppress(BlockingIOError):  # what nobody reads there is lost, as on a cable
+                        os.write(other[0], data)
