@@ -27,10 +27,6 @@ class LineLost(DeviceError):
 class Line(Protocol):
     """Bytes each way."""
 
-    @property
-    def bytes_a_second(self) -> float:
-        """What it carries at most, each way."""
-
     def read(self, timeout: float) -> bytes:
         """Some bytes, or b"" after `timeout` seconds without any. Raises: LineLost."""
 
@@ -56,7 +52,6 @@ class SerialLine:
         except (OSError, ValueError) as error:
             raise LineLost(f"{port}: cannot be opened: {_reason(error)}") from error
         self._name = port
-        self.bytes_a_second = baud / 10  # a start bit, eight of data, a stop bit
 
     def read(self, timeout: float) -> bytes:
         """See `Line.read`."""
@@ -88,8 +83,6 @@ class SerialLine:
 
 class OwnLine:
     """Standard input and output; a terminal is switched to raw mode until `close`."""
-
-    bytes_a_second = float("inf")
 
     def __init__(self) -> None:
         self._input, self._output = sys.stdin.fileno(), sys.stdout.fileno()

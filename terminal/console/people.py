@@ -14,10 +14,11 @@ from terminal.console.catalogue import SETUP
 from terminal.console.command import Refused
 from terminal.console.login import NO_KEY, LoginRefused
 from terminal.console.person import PersonDialogue
-from terminal.console.prompt import Completions, Ended, Prompt
+from terminal.console.prompt import Ended, Prompt
 from terminal.console.roles import Role
 from terminal.console.session import User
 from terminal.console.staff import StaffSession, Station
+from terminal.console.toolkit import Completions
 from terminal.console.wire import Interrupted, Wire
 
 TOOL_WORD = "json"
@@ -52,7 +53,7 @@ class People:
             prompt.close()
 
     def _why_end(self) -> str:
-        if self._minutes is not None and self._wire.idle > self._minutes * 60:
+        if self._minutes is not None and self._wire.silence > self._minutes * 60:
             return f"nothing was typed for {self._minutes:g} minutes"
         return self._ending()
 
@@ -125,6 +126,7 @@ class People:
             prompt.measure()
             prompt.show([f"{user.name} ({user.role}). `help` lists the commands, ? explains, Tab completes."])
             self._minutes = self._idle_minutes()
+            self._wire.begin()
             self._commands(prompt, session)
             reason = "logged out"
         except Ended as ended:
@@ -165,6 +167,8 @@ class People:
                 return
             if text:
                 refusals = 0 if self._carry_out(prompt, session, text) else refusals + 1
+            if reason := self._why_end():  # after a long command too: whoever gave it may have gone
+                raise Ended(reason)
             if refusals >= _ERRORS and prompt.discard():
                 prompt.show(["too much of what was pasted is no command: the rest was thrown away"])
                 refusals = 0

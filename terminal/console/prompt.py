@@ -15,19 +15,17 @@ import re
 import select
 import termios
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from prompt_toolkit.application import run_in_terminal
-from prompt_toolkit.completion import CompleteEvent, Completer, Completion
+from prompt_toolkit.completion import Completer
 from prompt_toolkit.data_structures import Size
-from prompt_toolkit.document import Document
 from prompt_toolkit.history import DummyHistory, History, InMemoryHistory
 from prompt_toolkit.input import create_pipe_input
 from prompt_toolkit.input.typeahead import clear_typeahead
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.keys import Keys
-from prompt_toolkit.layout.processors import Processor, Transformation, TransformationInput
 from prompt_toolkit.output import ColorDepth
 from prompt_toolkit.output.vt100 import Vt100_Output
 from prompt_toolkit.shortcuts import CompleteStyle, PromptSession
@@ -35,6 +33,7 @@ from prompt_toolkit.shortcuts import CompleteStyle, PromptSession
 from config.errors import CampusgateError
 from hw.serial_line import LineLost
 from terminal.console import render
+from terminal.console.toolkit import Unseen, WireText, ignore
 from terminal.console.wire import Interrupted, Wire
 
 LONGEST = 2000  # characters of a line; a longer one is no command, it is a file or noise
@@ -63,7 +62,7 @@ class Prompt:
         self._pipe_context = create_pipe_input()
         self._pipe = self._pipe_context.__enter__()
         self._output = Vt100_Output(
-            _Screen(wire),  # type: ignore[arg-type]
+            WireText(wire),  # type: ignore[arg-type]
             lambda: self.size, term="vt100", default_color_depth=ColorDepth.DEPTH_1_BIT,
             enable_cpr=False, enable_bell=True,
         )  # fmt: skip
@@ -162,7 +161,7 @@ class Prompt:
             complete_while_typing=False,
             complete_style=CompleteStyle.READLINE_LIKE,
             key_bindings=bindings,
-            input_processors=[_Nothing()] if secret else [],
+            input_processors=[Unseen()] if secret else [],
             interrupt_exception=Interrupted,
         )
         session.default_buffer.on_text_changed += self._shorten
@@ -227,10 +226,10 @@ class Prompt:
 
         # A count before a key, as Escape 9 9 9 9 9 x, would make a line of any length out of noise.
         for digit in "0123456789-":
-            keys.add("escape", digit, eager=True)(_ignore)
+            keys.add("escape", digit, eager=True)(ignore)
 
         # prompt_toolkit takes noise that looks like a mouse for one, and fails.
-        keys.add(Keys.Vt100MouseEvent, eager=True)(_ignore)
+        keys.add(Keys.Vt100MouseEvent, eager=True)(ignore)
 
         if explain:
 
@@ -250,59 +249,3 @@ class Prompt:
 
     def _write(self, text: str) -> None:
         self._wire.write(text.encode())
-
-
-class Completions(Completer):
-    """What `words` gives for the text before the cursor: words and what each is."""
-
-    def __init__(self, words: Callable[[str], Iterable[tuple[str, str]]]) -> None:
-        self._words = words
-
-    def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterator[Completion]:
-        """See `Completer.get_completions`."""
-        del complete_event
-        before = document.text_before_cursor
-        begun = "" if not before or before[-1].isspace() else before.split()[-1]
-        for word, what in self._words(before):
-            yield Completion(word + " ", start_position=-len(begun), display=word, display_meta=what)
-
-
-def _ignore(event: KeyPressEvent) -> None:
-    del event
-
-
-def _start(position: int) -> int:
-    del position
-    return 0
-
-
-class _Nothing(Processor):
-    """Shows nothing of what is typed; the cursor stays where it is."""
-
-    def apply_transformation(self, transformation_input: TransformationInput) -> Transformation:
-        del transformation_input
-        return Transformation([], _start, _start)
-
-
-class _Screen:
-    """The wire as the text file that prompt_toolkit writes to."""
-
-    encoding, errors = "utf-8", "replace"
-
-    def __init__(self, wire: Wire) -> None:
-        self._wire, self._text = wire, ""
-
-    def write(self, text: str) -> int:
-        self._text += text
-        return len(text)
-
-    def flush(self) -> None:
-        text, self._text = self._text, ""
-        if text:
-            self._wire.write(text.encode("utf-8", "replace"))
-
-    def isatty(self) -> bool:
-        return True
-
-    def fileno(self) -> int:
-        raise OSError("not a file")

@@ -43,6 +43,7 @@ class Tools:
             while True:
                 request: dict[str, Any] = {}
                 try:
+                    self._wire.begin()
                     request = lines.next()
                     if request.get("do") == "exit":
                         reason = "logged out"
@@ -75,7 +76,7 @@ class Tools:
                 session.record("logout", {"why": reason})
 
     def _why_end(self) -> str:
-        if self._wire.idle > _IDLE_MINUTES * 60:
+        if self._wire.silence > _IDLE_MINUTES * 60:
             return f"nothing was said for {_IDLE_MINUTES:g} minutes"
         return self._ending()
 

@@ -33,15 +33,19 @@ class Wire:
         self._lost: LineLost | None = None
         self._ended = False
         self._had_client = False
-        self._heard = time.monotonic()
+        self._heard, self._silence = time.monotonic(), 0.0
         self._ready, self._notify = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._thread = threading.Thread(target=self._pump, name="line", daemon=True)
         self._thread.start()
 
     @property
-    def idle(self) -> float:
-        """Seconds since anything came."""
-        return time.monotonic() - self._heard
+    def silence(self) -> float:
+        """The longest time, in seconds, that nothing came since `begin`; the present one counts."""
+        return max(self._silence, time.monotonic() - self._heard)
+
+    def begin(self) -> None:
+        """Measure silence from now on."""
+        self._heard, self._silence = time.monotonic(), 0.0
 
     def fileno(self) -> int:
         """Readable while something is unread, or the line is lost."""
@@ -113,7 +117,7 @@ class Wire:
                 self._tell(lost=lost)
                 return
             if data:
-                self._heard = time.monotonic()
+                self._silence, self._heard = self.silence, time.monotonic()
                 self._tell(data)
 
     def _look_for_client(self) -> None:

@@ -281,3 +281,19 @@ def test_a_stop_ends_it_at_once(rig: ConsoleRig) -> None:
         rig.process.terminate()
         assert rig.process.wait(30) == 0
         person.expect("logged out: the console stops")
+
+
+def test_who_left_while_a_long_command_ran_is_logged_out_when_it_ends(rig: ConsoleRig) -> None:
+    rig.kill()
+    program_text = (
+        "import terminal.console.people as people; people.People._idle_minutes = lambda self: 0.02;"
+        "from config.cli import main; main()"
+    )
+    rig.start(program_text=program_text)
+    with rig.picocom() as person:
+        rig.log_in(person)
+        rig.does(person, "show log follow", "terminal", "not running|nothing answers")
+        person.expect(pexpect.TIMEOUT, timeout=2)  # longer than somebody may be silent
+        person.send("\x03")
+        person.expect("logged out: nothing was typed")
+    rig.kill()

@@ -12,7 +12,8 @@ import pytest
 
 from config.errors import CampusgateError
 from hw.serial_line import LineLost, SerialLine
-from terminal.console.prompt import LONGEST, Completions, Ended, Prompt
+from terminal.console.prompt import LONGEST, Ended, Prompt
+from terminal.console.toolkit import Completions
 from terminal.console.wire import Interrupted, Wire
 from tests.sim.processes import wait_until
 from tests.terminal.console.null_modem import NullModem

@@ -1,0 +1,69 @@
+"""What prompt_toolkit is given: completions, how a secret looks, the wire as a screen, a key without effect."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+from prompt_toolkit.completion import CompleteEvent, Completer, Completion
+from prompt_toolkit.document import Document
+from prompt_toolkit.key_binding import KeyPressEvent
+from prompt_toolkit.layout.processors import Processor, Transformation, TransformationInput
+
+from terminal.console.wire import Wire
+
+
+class Completions(Completer):
+    """What `words` gives for the text before the cursor: words and what each is."""
+
+    def __init__(self, words: Callable[[str], Iterable[tuple[str, str]]]) -> None:
+        self._words = words
+
+    def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterator[Completion]:
+        """See `Completer.get_completions`."""
+        del complete_event
+        before = document.text_before_cursor
+        begun = "" if not before or before[-1].isspace() else before.split()[-1]
+        for word, what in self._words(before):
+            yield Completion(word + " ", start_position=-len(begun), display=word, display_meta=what)
+
+
+def ignore(event: KeyPressEvent) -> None:
+    """Do nothing for a key."""
+    del event
+
+
+def _start(position: int) -> int:
+    del position
+    return 0
+
+
+class Unseen(Processor):
+    """Shows nothing of what is typed; the cursor stays where it is."""
+
+    def apply_transformation(self, transformation_input: TransformationInput) -> Transformation:
+        del transformation_input
+        return Transformation([], _start, _start)
+
+
+class WireText:
+    """The wire as the text file that prompt_toolkit writes to."""
+
+    encoding, errors = "utf-8", "replace"
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire, self._text = wire, ""
+
+    def write(self, text: str) -> int:
+        self._text += text
+        return len(text)
+
+    def flush(self) -> None:
+        text, self._text = self._text, ""
+        if text:
+            self._wire.write(text.encode("utf-8", "replace"))
+
+    def isatty(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        raise OSError("not a file")
