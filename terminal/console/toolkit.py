@@ -1,4 +1,4 @@
-"""What prompt_toolkit is given: completions, how a secret looks, the wire as a screen, a key without effect."""
+"""What prompt_toolkit is given: completions, how a secret looks, the wire as a screen, keys of no effect."""
 
 from __future__ import annotations
 
