@@ -24,7 +24,7 @@ _FILE_BYTES = 131_072  # twice: the present file and the one before
 
 
 class ProcessLog(logging.Handler):
-    """Keeps what is logged from now on, publishes it as events, and logs what ends a thread.
+    """Keeps what is logged until the process ends, publishes it as events, and logs what ends a thread.
 
     group: may read the file.
     Raises: OSError when it cannot be made, SettingsError when the group cannot have it.

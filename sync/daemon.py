@@ -100,7 +100,6 @@ class Daemon:
             thread.join(max(0.0, deadline - time.monotonic()))
         self._control.close()
         self._heartbeat.close()
-        self._log.close()
         self._single.close()
 
     @property

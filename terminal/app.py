@@ -37,7 +37,7 @@ from terminal.maintenance_desk import MaintenanceDesk
 from terminal.manual import ManualDesk
 from terminal.person import Person
 from terminal.phone_clocks import PhoneClocks
-from terminal.provision import Trust, trust
+from terminal.provision import trust
 from terminal.reasons import Reason, Verdict
 from terminal.roster_shelf import RosterShelf
 from terminal.scanner import Scanner
@@ -66,10 +66,8 @@ class Terminal:
         self._draw = threading.Event()
         self._single = Single(settings.state, "terminal")  # first: another's log and heartbeat are left alone
         self._control = TerminalControl(settings, self._end)
-        self._trust: Trust = trust(settings)
-        self._shelf = RosterShelf(
-            settings.roster, settings.state / "roster-trust", self._trust.root, settings.device.name
-        )
+        trusted, device = trust(settings), settings.device
+        self._shelf = RosterShelf(settings.roster, settings.state / "roster-trust", trusted.root, device.name)
         self._keypad = open_keypad(settings)
         self._keys: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._desk = ManualDesk()
@@ -78,17 +76,16 @@ class Terminal:
         self._clock = SystemClock(trust=settings.clock.trust)
         self._central_clock = CentralClock(settings, self._clock)
         self._staff_clock = StaffClock(settings.staff_time, self._clock)
-        self._keeping = JournalKeeping(settings, self._trust, self._clock)
+        self._keeping = JournalKeeping(settings, trusted, self._clock)
         self._devices = devices = open_devices(settings, self._clock, lambda: self._keeping.journal)
         self._portal, self._sight = devices.portal, devices.sight
         self._scanner = Scanner()
         self._attention = Attention()
         self._crowd_at = float("-inf")  # when several codes were last in view and none stood out
-        self._policy = LocalPolicy(settings.device.place, self._shelf, self._clock)
+        self._policy = LocalPolicy(device.place, self._shelf, self._clock)
         self._fault = self._policy.fault
-        self._waiting = 0
         self._answer: Answer | None = None
-        self._answers = 0
+        self._answers = self._waiting = 0
         screen = settings.screen
         self._window = Window((screen.width, screen.height), fullscreen=screen.fullscreen)
         self._notices = (self._window.fallback,) if self._window.fallback else ()
@@ -127,9 +124,8 @@ class Terminal:
         devices = self._devices
         held = () if hangs else (self._keeping, devices.case, self._keypad, devices.thermal)
         with ExitStack() as stack:  # the last is closed first
-            for one in (self._single, self._control, self._window, *held, devices.indicators, devices.feed):
+            for one in (self._single, self._window, *held, devices.indicators, devices.feed, self._control):
                 stack.callback(one.close)
-            stack.callback(self._control.stop_answering)
             stack.callback(self._portal.close)
 
     @property

@@ -58,12 +58,8 @@ class TerminalControl:
         group = self._settings.console.group
         self._server = ControlServer(self._settings.socket("terminal"), handlers, self.events, group=group)
 
-    def stop_answering(self) -> None:
-        """Close the socket; what happens from then on is still logged."""
+    def close(self) -> None:
+        """Stop answering, once no loop runs any more. What happens from then on is still logged."""
         if self._server:
             self._server.close()
-
-    def close(self) -> None:
-        """Let heartbeat and log go, once no loop runs any more."""
         self.heartbeat.close()
-        self._log.close()

@@ -151,7 +151,7 @@ def parse_entry(entry: Any, now: Moment) -> tuple[str, MaintenanceRecord]:
 
 
 def _memos(new: Iterable[str], known: Mapping[str, int], first: int) -> list[Memo]:
-    """What is remembered with the records of the ids `new`, which are numbered from `first`, and forgotten."""
+    """What is remembered with the records of the ids `new`, numbered from `first`, and forgotten."""
     taken = [Memo(_ENTRY + identity, first + number, FOR_GOOD) for number, identity in enumerate(new)]
     before = sorted((value, what) for what, value in known.items() if what.startswith(_ENTRY))
     gone = before[: max(0, len(before) + len(taken) - _REMEMBERED)]
