@@ -30,10 +30,10 @@ from terminal.records import unseal
 from tests.sim.die_at import Step
 from tests.sim.processes import wait_until
 from tests.terminal.console.scripted import ScriptedSession
+from tests.terminal.control_document import documented, known_ops
 from tests.terminal.desk import Desk
 
 BY = {"user": "li.wei", "role": "maintain", "via": "password", "session": "s-1"}
-DOCUMENT = Path("config/CONTROL.md")
 HANGS = """
 import time
 from pathlib import Path
@@ -84,26 +84,9 @@ def status_command(desk: Desk) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
-def documented(section: str) -> set[str]:
-    """The ops in the tables of CONTROL.md that hold for `section`."""
-    text = DOCUMENT.read_text("utf-8")
-    found = re.search(rf"^## {section}\n(.*?)^## ", text, re.MULTILINE | re.DOTALL)
-    assert found
-    return set(re.findall(r"^\| `([a-z]+)` \|", found[1], re.MULTILINE))
-
-
-def known_ops(socket: Path) -> set[str]:
-    with pytest.raises(ControlError, match="unknown op; known: ") as caught:
-        ask(socket, "dance", timeout=30)
-    return set(str(caught.value).partition("known: ")[2].split(", "))
-
-
-def test_every_op_of_the_terminal_is_documented_and_nothing_else(desk: Desk) -> None:
-    desk.start()
-    assert known_ops(desk.socket) == documented("Ops of both") | documented("Ops of the terminal")
-
-
-def test_it_says_what_it_logs_and_begins_anew_with_the_settings_on_disk(desk: Desk) -> None:
+def test_it_answers_what_is_documented_says_what_it_logs_and_begins_anew(
+    desk: Desk,
+) -> None:
     group = grp.getgrgid((os.getgroups() or [os.getgid()])[-1])
     desk.campus.settings_file.write_text(
         desk.campus.settings_file.read_text("utf-8") + f'\n[console]\ngroup = "{group.gr_name}"\n', "utf-8"
@@ -112,6 +95,7 @@ def test_it_says_what_it_logs_and_begins_anew_with_the_settings_on_disk(desk: De
     for file, mode in ((desk.socket, 0o660), (log_file(desk.socket), 0o640),
                        (desk.socket.with_suffix(".alive"), 0o640)):  # fmt: skip
         assert (file.stat().st_mode & 0o777, file.stat().st_gid) == (mode, group.gr_gid)
+    assert known_ops(desk.socket) == documented("Ops of both") | documented("Ops of the terminal")
     assert ask(desk.socket, "version", timeout=30)["python"] == ".".join(map(str, sys.version_info[:3]))
     lines = ask(desk.socket, "log", timeout=30, most=500)["lines"]
     assert any("is running; stop with" in line for line in lines)
@@ -152,8 +136,6 @@ def test_a_gate_that_hangs_in_the_journal_says_so_and_begins_anew_when_told(
     assert number == 1
     assert re.search(r"terminal +hung since \S+ \(\d+ s\): its gate loop does not go round", said)
     assert "hung since" in session.give("show status")["processes"]["terminal"]
-    with pytest.raises(ControlError, match="busy or hangs; nothing was done"):
-        ask(desk.socket, "record", timeout=30, entries=[entry()])
     file.unlink()
     assert ask(desk.socket, "restart", timeout=30)["restarting"]
     assert wait_until(lambda: _well(desk), 30)
