@@ -62,6 +62,7 @@ class Heartbeat:
             "seconds": longest if hung else 0.0,
             "loops": loops,
             "uptime": round(now - self._begun),
+            "begun": round(self._begun, 3),
         }
 
     def close(self) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from pydantic import BaseModel
@@ -51,7 +52,8 @@ def tables() -> dict[str, type[BaseModel]]:
     return {name: table for name, table in found.items() if isinstance(table, type)}
 
 
-def every_setting() -> dict[str, Setting]:
+@cache
+def every_setting() -> Mapping[str, Setting]:
     """All settings there are, by key, in the order of the reference."""
     found: dict[str, Setting] = {}
     for table, model in tables().items():

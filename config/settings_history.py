@@ -102,7 +102,7 @@ class SettingsHistory:
         if number not in [version.number for version in self.versions()]:
             raise CommitRefused(f"there is no version {number}; `show history` has those there are")
         try:
-            return self._file(number).read_text("utf-8")
+            return self._file(number).read_bytes().decode()
         except UnicodeDecodeError as error:
             raise CommitRefused(f"version {number} is not UTF-8 text") from error
 

@@ -79,7 +79,8 @@ def _status(ask: Ask, process: str) -> dict[str, Any]:
 def _terminal_faults(status: Mapping[str, Any]) -> list[str]:
     found = []
     if status.get("fault"):
-        found.append(f"gate: {status['fault']}: {status['fault_detail']}".rstrip(": "))
+        detail = status["fault_detail"].removeprefix(f"{status['fault']}: ")
+        found.append(f"gate: {status['fault']}: {detail}".rstrip(": "))
     camera = status.get("camera", {})
     if camera and camera["state"] != "live":
         found.append(f"camera: {camera['state']}: {camera['detail']}".rstrip(": "))

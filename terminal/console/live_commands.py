@@ -14,6 +14,7 @@ from config.errors import ControlError
 from config.process_log import last_words
 from config.process_ops import versions
 from terminal.console.command import Answer, Arguments, Command, Parameter, Refused
+from terminal.console.restarting import restarted
 from terminal.console.roles import Role
 from terminal.console.session import Session
 from terminal.overview import PROCESSES, health, overview
@@ -168,14 +169,7 @@ def _restart(session: Session, given: Arguments) -> Answer:
         raise Refused(f"restart {which!r:.30}: one of {', '.join(PROCESSES)}, all")
     processes = PROCESSES if which == "all" else (which,)
     session.record("restart", {"processes": list(processes)})
-    found = {}
-    for process in processes:
-        try:
-            session.ask(process, "restart")
-            found[process] = "restarting"
-        except ControlError as error:
-            found[process] = str(error)
-    return found
+    return restarted(session, processes)
 
 
 def _by(session: Session) -> dict[str, str]:

@@ -105,7 +105,7 @@ class People:
     def _hold(self, seconds: float) -> None:
         """Hear nothing for a while: guesses are not to be typed ahead."""
         until = time.monotonic() + min(seconds, 60.0)
-        while time.monotonic() < until:
+        while time.monotonic() < until and not self._ending():
             self._wire.discard()
             try:
                 self._wire.pause(min(0.2, max(0.0, until - time.monotonic())))

@@ -6,11 +6,14 @@ touched. What comes is cleaned first: a line that is noisy or at the wrong speed
 
 from __future__ import annotations
 
+import array
 import asyncio
 import codecs
+import fcntl
 import os
 import re
 import select
+import termios
 import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -23,6 +26,7 @@ from prompt_toolkit.history import DummyHistory, History, InMemoryHistory
 from prompt_toolkit.input import create_pipe_input
 from prompt_toolkit.input.typeahead import clear_typeahead
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.keys import Keys
 from prompt_toolkit.layout.processors import Processor, Transformation, TransformationInput
 from prompt_toolkit.output import ColorDepth
 from prompt_toolkit.output.vt100 import Vt100_Output
@@ -34,6 +38,7 @@ from terminal.console import render
 from terminal.console.wire import Interrupted, Wire
 
 LONGEST = 2000  # characters of a line; a longer one is no command, it is a file or noise
+_AHEAD = 8192  # bytes that may wait in the pipe
 _LOOK_EVERY = 0.25  # seconds
 _A_FEW = 10  # lines that fit on any screen
 _CURSOR_ANSWERS = 0.4  # seconds for a client to say where its cursor is
@@ -182,6 +187,8 @@ class Prompt:
                 session.app.exit(exception=Ended(reason))
 
     def _feed(self, session: PromptSession[str]) -> None:
+        if self._typed_ahead() >= _AHEAD:
+            return  # a pipe that is full would hold up the one who empties it
         try:
             data = self._wire.read(1024, 0)
         except LineLost as error:
@@ -191,6 +198,12 @@ class Prompt:
             return
         if cleaned := self._cleaned(data):
             self._pipe.send_text(cleaned)
+
+    def _typed_ahead(self) -> int:
+        """Bytes in the pipe that no prompt has read yet."""
+        count = array.array("i", [0])
+        fcntl.ioctl(self._pipe.fileno(), termios.FIONREAD, count)
+        return count[0]
 
     def _cleaned(self, data: bytes) -> str:
         """What of `data` are keys. Return may come as CR, LF or both."""
@@ -215,6 +228,9 @@ class Prompt:
         # A count before a key, as Escape 9 9 9 9 9 x, would make a line of any length out of noise.
         for digit in "0123456789-":
             keys.add("escape", digit, eager=True)(_ignore)
+
+        # prompt_toolkit takes noise that looks like a mouse for one, and fails.
+        keys.add(Keys.Vt100MouseEvent, eager=True)(_ignore)
 
         if explain:
 

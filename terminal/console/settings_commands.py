@@ -8,17 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
 
 from config.candidate import changes, difference, with_value, without
 from config.candidate_file import CandidateFile
-from config.errors import ControlError, KeyFileError, SettingsError
+from config.errors import KeyFileError, SettingsError
 from config.settings import parse_settings
 from config.settings_history import SettingsHistory, Version
 from terminal.console.command import Answer, Arguments, Command, Parameter, Refused
+from terminal.console.restarting import restarted, told
 from terminal.console.roles import Role
 from terminal.console.session import Session
 from terminal.console.settings_views import (
+    as_text,
     base,
     history_lines,
     keys,
@@ -29,10 +30,10 @@ from terminal.console.settings_views import (
     show_settings,
     waiting,
 )
+from terminal.overview import PROCESSES
 from terminal.provision import device_key
 
 _CANDIDATE = "candidate"
-_PROCESSES = ("terminal", "sync")
 
 
 def revert_if_due(path: Path, restart: Callable[[Version], None] = lambda _: None) -> Version | None:
@@ -70,7 +71,7 @@ def _state(session: Session, file: CandidateFile, text: str) -> Answer:
 
 def _state_lines(answer: Answer) -> Iterable[str]:
     for key, (old, new) in answer["changed"].items():
-        yield f"{key}: {_shown(old)} -> {_shown(new)}"
+        yield f"{key}: {as_text(old)} -> {as_text(new)}"
     if not answer["changed"]:
         yield "the candidate changes nothing"
     for problem in answer["problems"]:
@@ -129,17 +130,14 @@ def _put_in_force(session: Session, minutes: int | None, comment: str) -> Answer
     notes = waiting(history)
     if any(key.startswith("console.") for key in changed):
         notes.append("the console itself takes up [console] when it is next started")
-    return {**details, **_restart(session), "notes": notes}
+    return {**details, "processes": restarted(session, PROCESSES), "notes": notes}
 
 
 def _commit_lines(answer: Answer) -> Iterable[str]:
     yield f"version {answer['version']} is in force"
     for key, (old, new) in answer["changed"].items():
-        yield f"  {key}: {_shown(old)} -> {_shown(new)}"
-    for process in answer["restarted"]:
-        yield f"{process} takes it up now"
-    for process, why in answer["not_restarted"].items():
-        yield f"{process} takes it up when it is next started: {why}"
+        yield f"  {key}: {as_text(old)} -> {as_text(new)}"
+    yield from told(answer["processes"])
     yield from answer["notes"]
 
 
@@ -179,10 +177,6 @@ def _number(text: str) -> int:
     return int(text) if text.isascii() and text.isdecimal() and len(text) <= 6 else 0
 
 
-def _shown(value: object) -> str:
-    return "none" if value is None else str(value)
-
-
 def _need_keys(session: Session, text: str) -> None:
     """A terminal that loses its state directory is no longer one, and nobody can log in to say otherwise."""
     settings = parse_settings(text, source=_CANDIDATE, base=base(session))
@@ -192,18 +186,6 @@ def _need_keys(session: Session, text: str) -> None:
         raise Refused(
             f"commit: {settings.state} does not hold the keys of this terminal; move them first: {error}"
         ) from error
-
-
-def _restart(session: Session) -> dict[str, Any]:
-    restarted: list[str] = []
-    failed: dict[str, str] = {}
-    for process in _PROCESSES:
-        try:
-            session.ask(process, "restart")
-            restarted.append(process)
-        except ControlError as error:
-            failed[process] = str(error)
-    return {"restarted": restarted, "not_restarted": failed}
 
 
 _KEY = Parameter("key", "a setting with its table, such as relay.pin", keys)
@@ -261,7 +243,6 @@ COMMANDS = (
         _commit,
         (Parameter("comment", "why, for the history", optional=True, rest=True),),
         _commit_lines,
-        changes=True,
     ),
     Command(
         "commit confirmed",
@@ -271,11 +252,8 @@ COMMANDS = (
         _commit_confirmed,
         (Parameter("minutes", "1 to 60; 5 when not given", optional=True),),
         _commit_lines,
-        changes=True,
     ),
-    Command(
-        "confirm", Role.ADMIN, "keep what `commit confirmed` put in force", "confirm", _confirm, changes=True
-    ),
+    Command("confirm", Role.ADMIN, "keep what `commit confirmed` put in force", "confirm", _confirm),
     Command(
         "rollback",
         Role.ADMIN,

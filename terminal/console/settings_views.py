@@ -46,14 +46,18 @@ def settings_lines(answer: Answer) -> Iterable[str]:
     """The answer of `show_settings` as text; of one setting all there is to say."""
     settings = answer["settings"]
     for setting in settings:
-        value = "none" if setting["value"] is None else str(setting["value"])
-        yield f"{setting['key']:<24} {value:<32} {setting['origin']}"
+        yield f"{setting['key']:<24} {as_text(setting['value']):<32} {setting['origin']}"
         if len(settings) == 1:
             yield f"  {setting['description']}"
             yield f"  it takes {setting['allowed']}"
-            default = "none" if setting["default"] is None else setting["default"]
-            yield "  it must be given" if setting["required"] else f"  its default is {default}"
+            default = f"its default is {as_text(setting['default'])}"
+            yield "  it must be given" if setting["required"] else f"  {default}"
     yield from answer["notes"]
+
+
+def as_text(value: object) -> str:
+    """A value as somebody would type it; "none" for one that is absent."""
+    return "none" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def show_history(session: Session, arguments: Arguments) -> Answer:

@@ -6,7 +6,7 @@ import re
 import tomllib
 from pathlib import Path
 
-from config.reference import reference
+from config.reference import every_setting, markdown, reference
 from config.settings import Settings, parse_settings
 
 FILLED = {"name": '"gate-1"', "place": '"north"', "url": '"https://central.example"'}
@@ -48,3 +48,18 @@ def test_what_is_allowed_is_named() -> None:
 def test_it_is_toml_as_it_stands_but_for_what_must_be_filled_in() -> None:
     without = re.sub(r"^\w+ = $", "", reference(), flags=re.M)
     assert set(tomllib.loads(without)) == set(Settings.model_fields)
+
+
+def test_the_document_in_the_tree_is_what_is_generated() -> None:
+    document = Path(__file__).parents[2] / "config" / "SETTINGS.md"
+    assert document.read_text("utf-8") == markdown(), (
+        "campusgate terminal settings --markdown > config/SETTINGS.md"
+    )
+
+
+def test_every_key_is_a_row_of_the_document() -> None:
+    rows = [line for line in markdown().splitlines() if line.startswith("| `")]
+    assert len(rows) == len(every_setting())
+    assert all(len(re.split(r"(?<!\\)\|", row)) == 6 for row in rows)
+    assert "| `pin` | whole number: 0 to 27 | `17` | GPIO number (BCM), 0 to 27 |" in rows
+    assert "| `name` | text | *must be given* |" in "\n".join(rows)

@@ -107,7 +107,7 @@ class Desk:
         """Let the next person hold up a code; the answer."""
         picture = self.next_picture()
         with contextlib.closing(follow(self.socket)) as events:
-            next(events)  # whatever it is, from now on nothing is missed
+            next(events)  # from now on nothing is missed
             self._film(picture)
             for event in events:
                 if event["event"] == "answer":

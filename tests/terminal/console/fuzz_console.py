@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import click
+import pexpect
 
 from config.settings_history import SettingsHistory
 from terminal.console import attempts
@@ -24,8 +25,7 @@ from tests.terminal.console.rig import ConsoleRig
 
 RATE = 11_520  # bytes a second: 115200 baud, 8N1
 _STEP = 0.05  # seconds
-_GROWTH = 12_000_000  # bytes that a process may grow by, once it has warmed up
-_WARM = 0.25  # of the time
+_GROWTH = 8_000_000  # bytes that a process may grow by, once it has warmed up
 _WORDS = [
     b"admin\r", b"observe\r", b"json\r", b"key\r", b"help\r", b"?", b"\t", b"\t\t", b"exit\r",
     b"show status\r", b"set relay.pin 4\r", b"commit\r", b"account add x admin\r", b"reboot\r",
@@ -83,10 +83,12 @@ class Fuzzed:
             found.append(
                 f"{self.name}: an exception that is not foreseen: {log[log.index('Traceback') :][:3000]}"
             )
-        settled = self.sizes[int(len(self.sizes) * _WARM) :]
-        if settled and settled[-1] - settled[0] > _GROWTH:
-            found.append(f"{self.name}: grew from {settled[0]} to {settled[-1]} bytes")
         return found
+
+    def growth(self) -> int:
+        """Bytes it grew by between the second and the last quarter; the least of each, beside what passes."""
+        quarter = max(1, len(self.sizes) // 4)
+        return min(self.sizes[-quarter:]) - min(self.sizes[quarter : 2 * quarter] or self.sizes)
 
 
 def run(seconds: float, seed: int) -> list[str]:
@@ -108,6 +110,9 @@ def run(seconds: float, seed: int) -> list[str]:
             _fire(both, seconds)
             for fuzzed in both:
                 faults += fuzzed.faults() or _served(fuzzed)
+                click.echo(f"{fuzzed.name}: grew by {fuzzed.growth() / 1e6:.1f} MB")
+                if fuzzed.growth() > _GROWTH:
+                    faults.append(f"{fuzzed.name}: its memory grows")
         finally:
             for fuzzed in both:
                 fuzzed.rig.close()
@@ -147,8 +152,13 @@ def _served(fuzzed: Fuzzed) -> list[str]:
     (rig.settings.keys / attempts.FILE).unlink(missing_ok=True)
     rig.cable.unplug()
     rig.cable.plug()
-    with rig.picocom() as person:
-        rig.log_in(person)
+    try:
+        with rig.picocom() as person:
+            rig.log_in(person)
+    except (pexpect.ExceptionPexpect, AssertionError) as error:
+        found.append(
+            f"{fuzzed.name}: does not serve a person afterwards: {error}\n{rig.log.read_text()[-3000:]}"
+        )
     return found
 
 

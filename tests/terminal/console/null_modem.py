@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import os
 import select
+import termios
 import threading
+import time
 import tty
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 
 class NullModem:
     """A cable in `directory`. near, far: paths that programs open as serial ports; they stay while unplugged.
 
-    spoil: what becomes of the bytes on their way to the console (the client hears the console as it is).
+    screen: rows and columns of a terminal at the far end that says so when asked (DSR 6); None for one that
+    does not. spoil: what becomes of the bytes on their way to the console.
     """
 
     def __init__(self, directory: Path) -> None:
         self.near, self.far = directory / "near", directory / "far"
+        self.screen: tuple[int, int] | None = None
         self.spoil: Callable[[bytes], bytes] = lambda data: data
         self.heard = bytearray()  # all that the console said
         self._lock = threading.Lock()
@@ -32,9 +37,14 @@ class NullModem:
     def send(self, data: bytes) -> None:
         """Bytes to the console, whoever else is at the far end. Waits until they are taken."""
         rest = memoryview(data)
-        while rest:
+        while rest and not self._closed:
             with self._lock:
-                rest = rest[os.write(self._ends[self.near][0], rest) :]
+                if self.near not in self._ends:
+                    return
+                with suppress(BlockingIOError):
+                    rest = rest[os.write(self._ends[self.near][0], rest) :]
+            if rest:
+                time.sleep(0.005)
 
     def unplug(self) -> None:
         """Take the cable out at the console's end: its device file goes."""
@@ -42,6 +52,7 @@ class NullModem:
             self.near.unlink()
             for descriptor in self._ends.pop(self.near):
                 os.close(descriptor)
+            termios.tcflush(self._ends[self.far][1], termios.TCIFLUSH)  # what nobody has read is no news
         os.write(self._woken, b".")
 
     def plug(self) -> None:
@@ -63,6 +74,7 @@ class NullModem:
 
     def _plug(self, path: Path) -> None:
         master, slave = os.openpty()
+        os.set_blocking(master, False)  # another end may get its number just after it was found ready
         tty.setraw(slave)  # held open: an end without a program neither hangs up nor echoes
         path.symlink_to(os.ttyname(slave))
         self._ends[path] = (master, slave)
@@ -79,16 +91,20 @@ class NullModem:
                 with self._lock:
                     if descriptor not in {ends[0] for ends in self._ends.values()}:
                         continue
-                    data = os.read(descriptor, 4096)
+                    try:
+                        data = os.read(descriptor, 4096)
+                    except BlockingIOError:
+                        continue
                     to = self.far if masters[descriptor] == self.near else self.near
                     other = self._ends.get(to)
                 if to == self.far:
                     self.heard += data
+                    if self.screen and b"\x1b[6n" in data:
+                        self.send("\x1b[{};{}R".format(*self.screen).encode())
                 else:
                     data = self.spoil(data)
-                if other and data and (to == self.near or self._listened(other[0])):
-                    os.write(other[0], data)
-
-    def _listened(self, master: int) -> bool:
-        """Whether there is room at the far end; what nobody reads there is lost, as on a cable."""
-        return bool(select.select([], [master], [], 0)[1])
+                if other and to == self.near:
+                    self.send(data)
+                elif other:
+                    with suppress(BlockingIOError):  # what nobody reads there is lost, as on a cable
+                        os.write(other[0], data)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -48,10 +49,14 @@ class ConsoleRig:
 
     def start(self, *options: str, program_text: str = "from config.cli import main; main()") -> None:
         """Start the console on the cable."""
-        command = [sys.executable, "-c", program_text, "console"]
+        command = [sys.executable, "-X", "faulthandler", "-c", program_text, "console"]
         where = ["--settings", str(self.settings_file), "--port", str(self.cable.near)]
+        # What a password's check takes goes back to the system at once, so that growth can be seen.
+        environment = os.environ | {"MALLOC_MMAP_THRESHOLD_": "1048576"}
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen([*command, *where, *options], stdout=log, stderr=log)
+            self.process = subprocess.Popen(
+                [*command, *where, *options], stdout=log, stderr=log, env=environment
+            )
 
     def kill(self) -> None:
         """SIGKILL."""
@@ -64,7 +69,12 @@ class ConsoleRig:
         try:
             if self.process and self.process.poll() is None:
                 self.process.send_signal(signal.SIGTERM)
-                assert self.process.wait(30) == 0, self.log.read_text()
+                try:
+                    assert self.process.wait(30) == 0, self.log.read_text()
+                except subprocess.TimeoutExpired as error:
+                    self.process.send_signal(signal.SIGABRT)  # faulthandler tells where it stands
+                    self.process.wait()
+                    raise AssertionError(f"it does not end: {self.log.read_text()}") from error
         finally:
             if self.process and self.process.poll() is None:
                 self.kill()
@@ -80,10 +90,12 @@ class ConsoleRig:
             dimensions=(rows, columns), encoding="utf-8", codec_errors="replace", timeout=_PATIENCE,
         )  # fmt: skip
         child.delaybeforesend = None
+        self.cable.screen = (rows, columns)  # pexpect is no terminal that would say so
         try:
             yield child
         finally:
             child.close(force=True)
+            self.cable.screen = None
 
     def log_in(self, child: pexpect.spawn, name: str = "admin", password: str | None = None) -> None:
         """Until the prompt of a session."""

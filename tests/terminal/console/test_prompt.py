@@ -172,6 +172,17 @@ def test_a_client_that_does_not_tell_its_size_is_asked_once(person: Person) -> N
     assert tuple(person.prompt.size) == (24, 80)
 
 
+def test_far_more_lines_than_a_pipe_holds_hold_nothing_up(person: Person) -> None:
+    person.types(b"x\r" * 60_000)
+    for _ in range(200):
+        person.command()
+        assert person.answer() == "x"
+    person.prompt.discard()
+    person.command()
+    person.types(b"\x03")
+    assert isinstance(person.answer(), Interrupted)
+
+
 def test_the_console_can_end_a_prompt(person: Person) -> None:
     person.command()
     assert person.sees("gate>")
