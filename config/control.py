@@ -12,8 +12,8 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import os
 import queue
-import shutil
 import socket
 import socketserver
 import struct
@@ -23,7 +23,8 @@ from pathlib import Path
 from typing import Any
 
 from config.errors import ControlError, Hung, NotRunning
-from config.heartbeat import last_alive
+from config.files import give_to_group
+from config.heartbeat import HUNG_AFTER, last_alive, since_alive
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +32,7 @@ Handler = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 _MAX_LINE = 65_536
 _SEND_WITHIN = 5  # seconds
 _BACKLOG = 256  # events a slow follower may lag behind before it is cut off
+_ANSWERED_WITHIN = 1.0  # seconds that a process which stops gives to the answers it owes
 
 
 class Events:
@@ -78,7 +80,7 @@ class ControlServer:
 
     handlers: what each op does; a handler's exception becomes an error answer, never a crash. group: whose
     members may connect, besides this process's own user; None for its own group.
-    Raises: OSError when the directory is missing or not writable, LookupError when there is no such group.
+    Raises: OSError when the directory cannot be made or written, SettingsError when the group cannot have it.
     """
 
     def __init__(
@@ -88,6 +90,7 @@ class ControlServer:
         path.unlink(missing_ok=True)  # left behind by a killed process: nobody listens on it
         self._events = events
         handlers_by_op = dict(handlers)
+        self._owed = owed = _Owed()
 
         class Connection(socketserver.StreamRequestHandler):
             def handle(self) -> None:
@@ -95,22 +98,22 @@ class ControlServer:
                     # A follower that takes nothing must not hold this thread for ever.
                     send_timeout = struct.pack("ll", _SEND_WITHIN, 0)
                     self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, send_timeout)
-                    _serve(self.rfile, self.wfile, handlers_by_op, events)
+                    _serve(self.rfile, self.wfile, handlers_by_op, events, owed)
 
         self._server = _Server(str(path), Connection)
-        if group is not None:
-            shutil.chown(path, group=group)
+        give_to_group(path, group)
         path.chmod(0o660)
         self._path = path
         self._thread = threading.Thread(target=self._server.serve_forever, name="control", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
-        """Stop answering and remove the socket."""
+        """Stop answering and remove the socket; whoever asked before gets the answer, if it comes soon."""
         self._events.close()
         self._server.shutdown()
         self._server.server_close()
         self._path.unlink(missing_ok=True)
+        self._owed.wait(_ANSWERED_WITHIN)
 
 
 class _Server(socketserver.ThreadingUnixStreamServer):
@@ -118,8 +121,33 @@ class _Server(socketserver.ThreadingUnixStreamServer):
     block_on_close = False
     request_queue_size = 128  # a full queue refuses on a Unix socket, it does not wait
 
+    def server_bind(self) -> None:
+        os.fchmod(self.fileno(), 0o600)  # nobody else gets in before it has its group (Linux: unix(7))
+        super().server_bind()
 
-def _serve(rfile: Any, wfile: Any, handlers: Mapping[str, Handler], events: Events) -> None:
+
+class _Owed:
+    """How many requests are not answered yet."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._count = 0
+
+    def __enter__(self) -> None:
+        with self._changed:
+            self._count += 1
+
+    def __exit__(self, *_exception: object) -> None:
+        with self._changed:
+            self._count -= 1
+            self._changed.notify_all()
+
+    def wait(self, seconds: float) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._count == 0, seconds)
+
+
+def _serve(rfile: Any, wfile: Any, handlers: Mapping[str, Handler], events: Events, owed: _Owed) -> None:
     while line := rfile.readline(_MAX_LINE + 1):
         if len(line) > _MAX_LINE:
             _send(wfile, {"ok": False, "error": f"a request is at most {_MAX_LINE} bytes"})
@@ -138,13 +166,14 @@ def _serve(rfile: Any, wfile: Any, handlers: Mapping[str, Handler], events: Even
             known = ", ".join(sorted([*handlers, "follow"]))
             _send(wfile, {"ok": False, "error": f"unknown op; known: {known}"})
             continue
-        try:
-            answer = {"ok": True, **handler(request)}
-            json.dumps(answer)  # what is no JSON is the handler's error too
-        except Exception as error:
-            log.exception("control op %s failed", op)
-            answer = {"ok": False, "error": f"{type(error).__name__}: {error}"}
-        _send(wfile, answer)
+        with owed:
+            try:
+                answer = {"ok": True, **handler(request)}
+                json.dumps(answer)  # what is no JSON is the handler's error too
+            except Exception as error:
+                log.exception("control op %s failed", op)
+                answer = {"ok": False, "error": f"{type(error).__name__}: {error}"}
+            _send(wfile, answer)
 
 
 def _stream(wfile: Any, events: Events) -> None:
@@ -162,13 +191,14 @@ def _stream(wfile: Any, events: Events) -> None:
 
 
 def _send(wfile: Any, answer: Mapping[str, Any]) -> None:
-    wfile.write(json.dumps(answer, ensure_ascii=False).encode() + b"\n")
+    wfile.write(json.dumps(answer, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n")
 
 
 def ask(path: Path, op: str, /, *, timeout: float = 2.0, **arguments: Any) -> dict[str, Any]:
     """The answer of the process behind the socket `path` to `op`.
 
-    timeout: seconds to wait for it. Raises: ControlError when nothing answers or the answer is an error.
+    timeout: seconds to wait for it. Raises: ControlError when nothing answers or the answer is an error;
+    NotRunning; Hung when its loops do not go round, or not even "health" is answered, which waits for none.
     """
     with _connect(path, timeout) as connection:
         try:
@@ -176,7 +206,11 @@ def ask(path: Path, op: str, /, *, timeout: float = 2.0, **arguments: Any) -> di
             with connection.makefile("rb") as lines:
                 answer = json.loads(lines.readline())
         except TimeoutError as error:
-            raise _hung(path, f"no answer to {op!r} within {timeout:g} s") from error
+            what = f"no answer to {op!r} within {timeout:g} s"
+            seconds = since_alive(path)
+            if op != "health" and seconds is not None and seconds <= HUNG_AFTER:
+                raise ControlError(f"{path}: {what}, and yet it was alive at {last_alive(path)}") from error
+            raise _hung(path, what) from error
         except (OSError, ValueError) as error:
             raise ControlError(f"{path}: ended before it answered {op!r}") from error
     if not isinstance(answer, dict):

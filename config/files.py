@@ -10,9 +10,12 @@ from __future__ import annotations
 import fcntl
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from config.errors import SettingsError
 
 
 def write_atomic(path: Path, data: bytes, *, mode: int = 0o644) -> None:
@@ -62,3 +65,22 @@ def private_directory(path: Path) -> Path:
     path.mkdir(parents=True, exist_ok=True)
     path.chmod(0o700)
     return path
+
+
+def give_to_group(path: Path, group: str | None) -> None:
+    """Let the Unix group that the settings name in console.group have `path`; None: leave it its owner's.
+
+    Raises: SettingsError when there is no such group, or this process may not give it anything.
+    """
+    if group is None:
+        return
+    try:
+        shutil.chown(path, group=group)
+    except LookupError as error:
+        raise SettingsError(
+            [f"console.group: this machine has no group {group!r}; make it with `groupadd {group}`"]
+        ) from error
+    except PermissionError as error:
+        raise SettingsError(
+            [f"console.group: this process is not in the group {group!r}, so it cannot give it {path}"]
+        ) from error

@@ -39,7 +39,7 @@ def run(path: Path) -> None:
     """
     settings = load_settings(path)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    from config.process_ops import begin_anew
+    from config.process_ops import begin_anew_if
     from sync.daemon import Daemon
 
     daemon: Daemon | None = None
@@ -58,8 +58,7 @@ def run(path: Path) -> None:
     if told:
         daemon.stop()
     daemon.run()
-    if daemon.restart:
-        begin_anew()
+    begin_anew_if(lambda: daemon.restart)
 
 
 @sync.command()

@@ -55,12 +55,12 @@ class Daemon:
         self._local = self._settings = settings
         self._rng = random.SystemRandom()
         self._stop = threading.Event()
-        socket = settings.socket("sync")
+        self._single = Single(settings.state, "sync")  # first: another's log and heartbeat are left alone
+        socket, group = settings.socket("sync"), settings.console.group
         self._events = Events()
-        self._log = ProcessLog(socket, self._events)
-        self._heartbeat = Heartbeat(socket, ("main",))
-        self._ops = ProcessOps(self._heartbeat, self._log, self.stop)
-        self._single = Single(settings.state, "sync")
+        self._log = ProcessLog(socket, self._events, group=group)
+        self._heartbeat = Heartbeat(socket, ("main",), group=group)
+        self._ops = ProcessOps(self._heartbeat, self._log, self._end)
         # requests sessions are not for two threads.
         self._uplink = Uplink(settings, device_key(settings), session(settings))
         self._downlink = Downlink(settings, trust(settings).root, session(settings))
@@ -76,7 +76,7 @@ class Daemon:
             "network": lambda _: asdict(tried(self._settings)),
             **self._ops.handlers(),
         }
-        self._control = ControlServer(socket, handlers, self._events, group=settings.console.group)
+        self._control = ControlServer(socket, handlers, self._events, group=group)
 
     def run(self) -> None:
         """Carry records and rosters until `stop` is called."""
@@ -100,7 +100,6 @@ class Daemon:
             thread.join(max(0.0, deadline - time.monotonic()))
         self._control.close()
         self._heartbeat.close()
-        self._log.close()
         self._single.close()
 
     @property
@@ -109,7 +108,11 @@ class Daemon:
         return self._ops.restart
 
     def stop(self) -> None:
-        """Make `run` end soon; may be called from a signal handler."""
+        """Make `run` end soon and for good; may be called from a signal handler."""
+        self._ops.call_off()
+        self._end()
+
+    def _end(self) -> None:
         self._stop.set()
         for wake in self._wake.values():
             wake.set()

@@ -11,30 +11,23 @@ import queue
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
-import cv2
-import numpy as np
-import numpy.typing as npt
-
 from config.settings import Settings
 from config.single import Single
-from hw.camera import open_camera
-from hw.camera_feed import CameraFeed
 from hw.clock import Moment, SystemClock
 from hw.frame import Frame
-from hw.indicators import ALLOW, REFUSE, Indicators
+from hw.indicators import ALLOW, REFUSE
 from hw.keypad import open_keypad
-from hw.relay import Relay
-from hw.thermal import open_thermal
 from terminal.attention import Attention
-from terminal.case import Case
 from terminal.central_clock import CentralClock
 from terminal.command_desk import CommandDesk
 from terminal.control import GATE, SCREEN, TerminalControl
 from terminal.device_code import DeviceCodes
-from terminal.device_tests import Devices, DeviceTests
+from terminal.device_tests import DeviceTests
+from terminal.devices import open_devices
 from terminal.diagnostics import Diagnosis
 from terminal.gate import Answer, Gate
 from terminal.journal import Journal
@@ -44,13 +37,11 @@ from terminal.maintenance_desk import MaintenanceDesk
 from terminal.manual import ManualDesk
 from terminal.person import Person
 from terminal.phone_clocks import PhoneClocks
-from terminal.portal import Portal
-from terminal.provision import Trust, device_key, trust
+from terminal.provision import trust
 from terminal.reasons import Reason, Verdict
 from terminal.roster_shelf import RosterShelf
 from terminal.scanner import Scanner
 from terminal.screen.window import Window
-from terminal.sight import Sight
 from terminal.staff_clock import StaffClock
 from terminal.staff_desk import StaffDesk
 from terminal.state import TerminalState, answer_event
@@ -59,7 +50,7 @@ log = logging.getLogger(__name__)
 
 _LOOK_EVERY = 0.5  # seconds between looks at what the sync daemon has written
 _DRAW_EVERY = 0.1  # seconds; an answer is drawn at once. Drawing holds the interpreter, so not more often
-_PREVIEW_WIDTH = 320  # pixels
+_END_WITHIN = 3.0  # seconds for the gate's thread to end
 _CROWD_SHOWN = 1.0  # seconds that "one at a time" stays on the screen
 
 
@@ -73,16 +64,10 @@ class Terminal:
         self._settings = settings
         self._stop = threading.Event()
         self._draw = threading.Event()
-        self._control = TerminalControl(settings, self.stop)
-        self._single = Single(settings.state, "terminal")
-        self._trust: Trust = trust(settings)
-        self._shelf = RosterShelf(
-            settings.roster, settings.state / "roster-trust", self._trust.root, settings.device.name
-        )
-        self._thermal = open_thermal(settings)
-        self._portal = Portal(Relay(settings.relay))
-        self._case = Case(settings.inputs)
-        self._indicators = Indicators(settings.indicators)
+        self._single = Single(settings.state, "terminal")  # first: another's log and heartbeat are left alone
+        self._control = TerminalControl(settings, self._end)
+        trusted, device = trust(settings), settings.device
+        self._shelf = RosterShelf(settings.roster, settings.state / "roster-trust", trusted.root, device.name)
         self._keypad = open_keypad(settings)
         self._keys: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._desk = ManualDesk()
@@ -91,34 +76,22 @@ class Terminal:
         self._clock = SystemClock(trust=settings.clock.trust)
         self._central_clock = CentralClock(settings, self._clock)
         self._staff_clock = StaffClock(settings.staff_time, self._clock)
-        self._keeping = JournalKeeping(settings, self._trust, self._clock)
+        self._keeping = JournalKeeping(settings, trusted, self._clock)
+        self._devices = devices = open_devices(settings, self._clock, lambda: self._keeping.journal)
+        self._portal, self._sight = devices.portal, devices.sight
         self._scanner = Scanner()
         self._attention = Attention()
         self._crowd_at = float("-inf")  # when several codes were last in view and none stood out
-        self._policy = LocalPolicy(settings.device.place, self._shelf, self._clock)
+        self._policy = LocalPolicy(device.place, self._shelf, self._clock)
         self._fault = self._policy.fault
-        self._waiting = 0
         self._answer: Answer | None = None
-        self._answers = 0
-        self._preview: npt.NDArray[np.uint8] | None = None
+        self._answers = self._waiting = 0
         screen = settings.screen
         self._window = Window((screen.width, screen.height), fullscreen=screen.fullscreen)
         self._notices = (self._window.fallback,) if self._window.fallback else ()
-        self._device_codes = _device_codes(settings)
+        self._device_codes = DeviceCodes.of(settings)
         self._phone_clocks = PhoneClocks()
-        self._feed = CameraFeed(lambda: open_camera(settings), retry=settings.camera.retry_seconds)
-        self._sight = Sight()
         self._maintenance = MaintenanceDesk()
-        devices = Devices(
-            portal=self._portal,
-            thermal=self._thermal,
-            case=self._case,
-            indicators=self._indicators,
-            feed=self._feed,
-            sight=self._sight,
-            clock=self._clock,
-            journal=lambda: self._keeping.journal,
-        )
         self._tests = DeviceTests(settings, devices, self._maintenance, self._window)
         staff = StaffDesk(lambda: self._keeping.journal, self._clock, self._maintenance)
         self._control.open(self._status, self._window.png, self._tests.handlers(), staff.handlers())
@@ -127,7 +100,7 @@ class Terminal:
         """Serve people until `stop` is called or the window is closed."""
         device = self._settings.device
         log.info("%s at %s is running; stop with Ctrl-C or SIGTERM", device.name, device.place)
-        gate = threading.Thread(target=self._watch, name="gate")
+        gate = threading.Thread(target=self._watch, name="gate", daemon=True)
         gate.start()
         try:
             while not self._stop.is_set() and not self._window.closed:
@@ -138,17 +111,22 @@ class Terminal:
                 self._draw.clear()
         finally:
             self._stop.set()
-            gate.join()
-            self._portal.close()  # first: a camera that hangs must not hold the gate released
-            self._control.close()
-            self._feed.close()
-            self._thermal.close()
-            self._keypad.close()
-            self._case.close()
-            self._indicators.close()
-            self._window.close()
-            self._keeping.close()
-            self._single.close()
+            gate.join(_END_WITHIN)
+            self._close(hangs=gate.is_alive())
+
+    def _close(self, *, hangs: bool) -> None:
+        """Close all, whatever fails to: the portal first, since a camera that hangs must not hold the gate.
+
+        hangs: the gate's thread does, with what it holds; to wait for it would keep the process.
+        """
+        if hangs:
+            log.critical("the gate's thread hangs; the process ends without it")
+        devices = self._devices
+        held = () if hangs else (self._keeping, devices.case, self._keypad, devices.thermal)
+        with ExitStack() as stack:  # the last is closed first
+            for one in (self._single, self._window, *held, devices.indicators, devices.feed, self._control):
+                stack.callback(one.close)
+            stack.callback(self._portal.close)
 
     @property
     def restart(self) -> bool:
@@ -156,7 +134,11 @@ class Terminal:
         return self._control.restart
 
     def stop(self) -> None:
-        """Make `run` end soon; may be called from a signal handler or another thread."""
+        """Make `run` end soon and for good; may be called from a signal handler or another thread."""
+        self._control.call_off_restart()
+        self._end()
+
+    def _end(self) -> None:
         self._stop.set()
         self._draw.set()
 
@@ -167,7 +149,7 @@ class Terminal:
                 now = time.monotonic()
                 self._control.heartbeat.beat(GATE)
                 self._portal.tick(now)
-                self._indicators.tick(now)
+                self._devices.indicators.tick(now)
                 self._maintenance.serve()
                 if self._keeping.open(now):
                     self._equip(self._keeping.journal)
@@ -175,9 +157,9 @@ class Terminal:
                     self._look()
                     look_at = now + _LOOK_EVERY
                 if self._gate:
-                    self._case.watch(now, self._gate.violation)
+                    self._devices.case.watch(now, self._gate.violation)
                 self._take_keys(now)
-                frame = self._feed.newest(0.02)
+                frame = self._devices.feed.newest(0.02)
                 if frame is not None:
                     self._serve(frame)
                 answered = self._answer.at.monotonic if self._answer else float("-inf")
@@ -209,7 +191,7 @@ class Terminal:
             shelf=self._shelf,
             journal=journal,
             portal=self._portal,
-            thermal=self._thermal,
+            thermal=self._devices.thermal,
             clock=self._clock,
             house=self._keeping.house,
         )
@@ -234,7 +216,6 @@ class Terminal:
         self._fault = fault
 
     def _serve(self, frame: Frame) -> None:
-        self._preview = _thumbnail(frame.image)
         scan = self._scanner.scan(frame)
         self._sight.seen(frame, scan)
         if scan.codes > 1 and scan.sighting is None:
@@ -274,7 +255,7 @@ class Terminal:
         self._answers += 1
         self._answer = answer
         verdict, reason = answer.decision.verdict, answer.decision.reasons[0]
-        self._indicators.show(ALLOW if verdict is Verdict.ALLOW else REFUSE, time.monotonic())
+        self._devices.indicators.show(ALLOW if verdict is Verdict.ALLOW else REFUSE, time.monotonic())
         self._sight.answered(verdict, reason, answer.at.wall)
         self._phone_clocks = self._phone_clocks.after(answer.decision, answer.skew)
         # No name and no temperature: logs are read by more people than records are.
@@ -290,7 +271,7 @@ class Terminal:
             now=now,
             device=self._settings.device.name,
             place=self._policy.place,
-            camera=self._feed.status,
+            camera=self._devices.feed.status,
             portal=self._portal.state,
             waiting=self._waiting,
             records=self._keeping.journal.head.sequence if self._keeping.journal else 0,
@@ -300,7 +281,7 @@ class Terminal:
             roster_version=self._policy.roster_version,
             roster_refused=str(self._shelf.refused or (self._gate.roster_refused if self._gate else "")),
             answer=self._answer,
-            preview=self._preview,
+            preview=self._sight.preview,
             crowded=now.monotonic - self._crowd_at < _CROWD_SHOWN,
             extra_notices=(*self._notices, *(self._keeping.house.notices() if self._keeping.house else ())),
             phone_clocks=self._phone_clocks,
@@ -308,7 +289,7 @@ class Terminal:
             prompt=self._desk.prompt(now.monotonic),
             languages=self._policy.languages,
             zone=self._policy.zone,
-            case_open=self._case.open,
+            case_open=self._devices.case.open,
             clock=self._clock.state(),
             clock_refused=self._central_clock.refused,
         )
@@ -316,17 +297,3 @@ class Terminal:
     def _status(self) -> Mapping[str, Any]:
         # The journal's part looks at the disk: not for every picture that is drawn.
         return replace(self._state(), journal=self._keeping.status()).status()
-
-
-def _device_codes(settings: Settings) -> DeviceCodes | None:
-    url, device = settings.screen.device_code_url, settings.device
-    if url is None:
-        return None
-    return DeviceCodes(url, device=device.name, place=device.place, key=lambda: device_key(settings))
-
-
-def _thumbnail(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """A small copy for the idle screen; nearest-neighbour, because every frame pays for it."""
-    height = max(1, round(image.shape[0] * _PREVIEW_WIDTH / image.shape[1]))
-    small = cv2.resize(image, (_PREVIEW_WIDTH, height), interpolation=cv2.INTER_NEAREST)
-    return small.astype(np.uint8, copy=False)

@@ -75,7 +75,7 @@ def run(path: Path) -> None:
     """
     settings = load_settings(path)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    from config.process_ops import begin_anew
+    from config.process_ops import begin_anew_if
     from terminal.app import Terminal
 
     app = Terminal(settings)
@@ -86,8 +86,7 @@ def run(path: Path) -> None:
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     app.run()
-    if app.restart:
-        begin_anew()
+    begin_anew_if(lambda: app.restart)
 
 
 @terminal.command()

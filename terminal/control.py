@@ -17,17 +17,18 @@ GATE, SCREEN = "gate", "screen"
 
 
 class TerminalControl:
-    """Answers on the socket of `settings` until closed. handlers: the ops of others.
+    """Answers on the socket of `settings` until closed. stop: makes the process's main loop end soon.
 
-    Raises: OSError, LookupError.
+    Raises: OSError, SettingsError.
     """
 
     def __init__(self, settings: Settings, stop: Callable[[], None]) -> None:
         self._settings = settings
         socket = settings.socket("terminal")
         self.events = Events()
-        self._log = ProcessLog(socket, self.events)
-        self.heartbeat = Heartbeat(socket, (GATE, SCREEN))
+        group = settings.console.group
+        self._log = ProcessLog(socket, self.events, group=group)
+        self.heartbeat = Heartbeat(socket, (GATE, SCREEN), group=group)
         self._ops = ProcessOps(self.heartbeat, self._log, stop)
         self._server: ControlServer | None = None
 
@@ -35,6 +36,10 @@ class TerminalControl:
     def restart(self) -> bool:
         """Whether the process is to begin anew."""
         return self._ops.restart
+
+    def call_off_restart(self) -> None:
+        """The process is to end, and not to begin anew."""
+        self._ops.call_off()
 
     def open(
         self,
@@ -54,8 +59,7 @@ class TerminalControl:
         self._server = ControlServer(self._settings.socket("terminal"), handlers, self.events, group=group)
 
     def close(self) -> None:
-        """Stop answering."""
+        """Stop answering, once no loop runs any more. What happens from then on is still logged."""
         if self._server:
             self._server.close()
         self.heartbeat.close()
-        self._log.close()

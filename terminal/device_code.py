@@ -21,9 +21,11 @@ from cwt import COSE, COSEKey
 
 from config.errors import KeyFileError
 from config.keys import private_pem
+from config.settings import Settings
 from hw.clock import Moment
 from terminal.codes import Claim, place_name
 from terminal.cose import EDDSA, CodeRefused, check, take_apart
+from terminal.provision import device_key
 from terminal.reasons import Reason
 
 log = logging.getLogger(__name__)
@@ -54,6 +56,14 @@ class DeviceCodes:
     def __init__(self, url: str, *, device: str, place: str, key: Callable[[], Ed25519PrivateKey]) -> None:
         self._url, self._device, self._place, self._key = url, device, place, key
         self._text, self._issued_at = "", 0
+
+    @classmethod
+    def of(cls, settings: Settings) -> DeviceCodes | None:
+        """Those that `settings` ask for, if they do."""
+        url, device = settings.screen.device_code_url, settings.device
+        if url is None:
+            return None
+        return cls(url, device=device.name, place=device.place, key=lambda: device_key(settings))
 
     def current(self, now: Moment) -> str:
         """The code to show now; "" while the clock is not trusted: it would vouch for a wrong time.

@@ -17,20 +17,19 @@ from typing import Any
 from config.control import Handler
 from config.settings import Settings
 from hw.camera import described
-from hw.camera_feed import CameraFeed, FeedState
-from hw.clock import Clock
-from hw.indicators import BUZZER, LIGHTS, Indicators, PinLevel
+from hw.camera_feed import FeedState
+from hw.indicators import BUZZER, LIGHTS, PinLevel
 from hw.relay import on_gpio_machine
 from hw.thermal import Reading, Thermal, ThermalState, Watched, degrees
-from terminal.case import Case
 from terminal.command_desk import locked_down
-from terminal.journal import Journal, JournalError
+from terminal.devices import Devices
+from terminal.journal import JournalError
 from terminal.maintenance_desk import MaintenanceDesk
-from terminal.portal import Portal, PortalState
+from terminal.portal import PortalState
 from terminal.records import MaintenanceRecord
 from terminal.screen.view import Mode, View
 from terminal.screen.window import Window
-from terminal.sight import Contrast, Focus, Light, Sight
+from terminal.sight import Contrast, Focus, Light
 
 PULSE = 1.0  # seconds that the relay test releases the gate
 _CARD = 8.0  # seconds that the test card stays
@@ -41,20 +40,6 @@ _BY = ("user", "role", "via", "session")
 _ANSWERED = frozenset({Mode.ALLOW, Mode.DENY, Mode.REFER})
 
 Result = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Devices:
-    """The devices of a running terminal. journal: gives the open one, if there is one."""
-
-    portal: Portal
-    thermal: Thermal
-    case: Case
-    indicators: Indicators
-    feed: CameraFeed
-    sight: Sight
-    clock: Clock
-    journal: Callable[[], Journal | None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,6 +74,14 @@ class Event:
         return self.clock_trusted and self.clock != Source.STAFF
 
     @property
+    def raises_floor(self) -> bool:
+        """Whether the terminal's own clock cannot be before this.
+
+        Not what a console hands over: it may be of days ago, and records since then bound the clock better.
+        """
+        return self.bounds_clock and self.type != MAINTENANCE
+
+    @property
     def chained(self) -> str:
         """The digest that the next record must carry as its `previous`."""
         return self.resumes or self.digest

@@ -122,7 +122,7 @@ class Journal:
                 now = int(about.happened_at.timestamp())
                 self._memos.remember(self._db, about.claimed_subject, about.place, memos, now=now)
         self.head = head
-        if events[-1].bounds_clock:
+        if events[-1].raises_floor:
             self._trusted_time = events[-1].time
         return Entry(events[0].sequence, events[0].digest)
 
@@ -158,7 +158,7 @@ class Journal:
         if self._trusted_time is None and not self._time_looked_for:
             rows = self._db.execute("select sequence, event from entry order by sequence desc")
             events = (stored(sequence, text) for sequence, text in rows)
-            self._trusted_time = next((event.time for event in events if event.bounds_clock), None)
+            self._trusted_time = next((event.time for event in events if event.raises_floor), None)
             self._time_looked_for = True
         return self._trusted_time
 

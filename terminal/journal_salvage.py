@@ -165,7 +165,7 @@ class Salvage:
             if after and event.sequence != after.first - 1:
                 chain.gaps.append((event, after))
             chain.newest = chain.newest or event
-            chain.time = chain.time or (event.time if event.bounds_clock else None)
+            chain.time = chain.time or (event.time if event.raises_floor else None)
             chain.believed += 1
             after = event
         chain.oldest = after

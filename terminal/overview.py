@@ -72,7 +72,8 @@ def _status(ask: Ask, process: str) -> dict[str, Any]:
     try:
         return ask(process, "status")
     except ControlError as error:
-        return {"fault": "no status", "fault_detail": str(error)} if process == "terminal" else {}
+        said = {"fault": "no status", "fault_detail": str(error)}
+        return said if process == "terminal" else {"faults": {"sync": f"no status: {error}"}}
 
 
 def _terminal_faults(status: Mapping[str, Any]) -> list[str]:

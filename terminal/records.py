@@ -38,6 +38,9 @@ from terminal.events import (
 from terminal.findings import Violation
 from terminal.orders import Command, Outcome
 
+MOST_DETAILS = 16_384
+"""Bytes of JSON in the details of a maintenance record, which must fit into one request on its way."""
+
 _SUITE = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_128_GCM)
 
 

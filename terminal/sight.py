@@ -35,6 +35,8 @@ _BLOWN, _BLOWN_SHARE = 250, 0.25  # a quarter of the picture without any drawing
 _FLAT, _LOW = 12.0, 30.0  # standard deviation
 _BLURRED, _SOFT = 40.0, 120.0  # variance of the Laplacian
 
+_PREVIEW_WIDTH = 320  # pixels
+
 
 class Light(StrEnum):
     """How bright the picture is."""
@@ -101,9 +103,12 @@ class Sight:
         self._read_at = float("-inf")
         self._answers: deque[Mapping[str, Any]] = deque(maxlen=_ANSWERS)
         self._reads = 0
+        self.preview: npt.NDArray[np.uint8] | None = None
+        """The newest picture, small, for the idle screen."""
 
     def seen(self, frame: Frame, scan: Scan) -> None:
         """Note a frame and what the scanner made of it."""
+        self.preview = _thumbnail(frame.image)
         with self._lock:
             self._frame = frame
             self._times.append(frame.captured_at)
@@ -144,3 +149,10 @@ class Sight:
             "reads": reads,
             "answers": answers,
         }
+
+
+def _thumbnail(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """A small copy; nearest-neighbour, because every frame pays for it."""
+    height = max(1, round(image.shape[0] * _PREVIEW_WIDTH / image.shape[1]))
+    small = cv2.resize(image, (_PREVIEW_WIDTH, height), interpolation=cv2.INTER_NEAREST)
+    return small.astype(np.uint8, copy=False)

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from sync.central.keys_cli import KEY_COMMANDS
+from sync.central.maintenance_cli import maintenance_command
 from sync.central.options import site_option
 from sync.central.orders_cli import ORDER_COMMANDS
 from sync.central.people_cli import opened
@@ -33,6 +34,7 @@ for _command in (*KEY_COMMANDS, *ORDER_COMMANDS):
     central.add_command(_command)
 central.add_command(import_command)
 central.add_command(report_command)
+central.add_command(maintenance_command)
 central.add_command(register_all)
 
 

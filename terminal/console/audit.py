@@ -23,10 +23,12 @@ from config.files import private_directory, write_atomic
 from config.settings import Settings
 from hw.clock import SystemClock
 from terminal.console.session import User
+from terminal.records import MOST_DETAILS
 
 log = logging.getLogger(__name__)
 
 _AT_ONCE = 50  # entries in one request
+_BYTES_AT_ONCE = 60_000  # of JSON; a request to a control socket has 65,536
 _MOST_DENIED = 1000  # failed logins that are kept while no terminal takes them
 
 
@@ -53,7 +55,7 @@ class Audit:
             "via": user.via,
             "session": session,
             "action": action,
-            "details": dict(details),
+            "details": _bounded(details),
         }
         name = f"{time.time_ns():020}-{entry['id']}.json"
         try:
@@ -68,9 +70,9 @@ class Audit:
     def hand_over(self, settings: Settings) -> int:
         """Give the terminal what it has not taken yet; how many entries wait still. Never raises."""
         try:
-            while waiting := self._waiting()[:_AT_ONCE]:
+            while waiting := _fitting(self._waiting()):
                 answer = ask(settings.socket("terminal"), "record", entries=[entry for _, entry in waiting])
-                done = set(answer["recorded"]) | {refused["id"] for refused in answer.get("refused", ())}
+                done = {*answer["recorded"], *(refused["id"] for refused in answer.get("refused", ()))}
                 for refused in answer.get("refused", ()):
                     log.error("the terminal does not take entry %s: %s", refused["id"], refused["error"])
                 if not self._forget(waiting, done):
@@ -101,3 +103,19 @@ class Audit:
         if not self._directory.is_dir():
             return []
         return sorted(path.name for path in self._directory.glob("*.json") if not path.name.startswith("."))
+
+
+def _bounded(details: Mapping[str, Any]) -> dict[str, Any]:
+    """`details`, or how long they are if no record can hold them."""
+    size = len(json.dumps(dict(details), ensure_ascii=False).encode("utf-8", "backslashreplace"))
+    return dict(details) if size <= MOST_DETAILS else {"left_out_bytes": size}
+
+
+def _fitting(waiting: list[tuple[str, dict[str, Any]]]) -> list[tuple[str, dict[str, Any]]]:
+    """As many of the first as go into one request; at least one."""
+    room = _BYTES_AT_ONCE
+    for number, (_, entry) in enumerate(waiting[:_AT_ONCE]):
+        room -= len(json.dumps(entry)) + 2
+        if room < 0:
+            return waiting[: max(1, number)]
+    return waiting[:_AT_ONCE]

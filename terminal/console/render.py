@@ -40,6 +40,8 @@ def table(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
 def text(value: object) -> str:
     """One value in words."""
     match value:
+        case Mapping() if value:  # before {}, which stands for any mapping
+            return ", ".join(f"{_name(key)} {text(item)}" for key, item in value.items())
         case None | "" | [] | {}:
             return "-"
         case True:
@@ -48,8 +50,6 @@ def text(value: object) -> str:
             return "no"
         case float():
             return f"{value:.10g}"
-        case Mapping():
-            return ", ".join(f"{_name(key)} {text(item)}" for key, item in value.items())
     return str(value)
 
 

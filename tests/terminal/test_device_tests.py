@@ -16,7 +16,8 @@ from hw.camera_feed import CameraFeed
 from hw.indicators import Indicators
 from terminal.case import Case
 from terminal.commands import LOCKDOWN, OWN
-from terminal.device_tests import Devices, DeviceTests
+from terminal.device_tests import DeviceTests
+from terminal.devices import Devices
 from terminal.events import MAINTENANCE
 from terminal.journal import JournalReader
 from terminal.journal_memos import FOR_GOOD, Memo

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from terminal.console.render import cells, fitted, harmless, lines, table
+from terminal.console.render import cells, fitted, harmless, lines, table, text
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=30),
@@ -51,3 +51,8 @@ def test_any_document_fits_any_screen(document: dict[str, object], width: int) -
     for line in lines(document):
         for part in fitted(harmless(line), width):
             assert cells(part) <= width
+
+
+def test_a_mapping_in_a_line_is_told_and_an_empty_one_is_a_dash() -> None:
+    assert text({"version": 3, "done_by": {"user": "li.wei"}}) == "version 3, done by user li.wei"
+    assert text({}) == text([]) == text(None) == "-"
