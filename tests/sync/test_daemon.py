@@ -45,7 +45,7 @@ def campus(tmp_path: Path, link: Link) -> Campus:
 def daemon(campus: Campus) -> Iterator[subprocess.Popen[bytes]]:
     """A running daemon, killed at the end if it still runs."""
     command = [sys.executable, "-c", "from config.cli import main; main()", "sync", "run"]
-    with (campus.settings_file.parent / "sync.log").open("ab") as log:
+    with (campus.settings_file.parent / "sync.out").open("ab") as log:
         process = subprocess.Popen(
             [*command, "--settings", str(campus.settings_file)], stdout=log, stderr=log
         )
@@ -216,7 +216,7 @@ def test_a_revoked_terminal_says_so_and_one_asked_for_a_key_renews_it(campus: Ca
             store.devices.revoke("north-gate-1")
             write_records(campus.settings, 1)
             assert wait_until(lambda: status(campus)["faults"]["uplink"].startswith("revoked: "), 30)
-        log = (campus.settings_file.parent / "sync.log").read_text("utf-8")
+        log = (campus.settings_file.parent / "sync.out").read_text("utf-8")
     assert log.count("uplink: revoked") == 1
     assert "PRIVATE" not in log
 

@@ -225,7 +225,7 @@ def test_the_running_daemon_takes_up_settings_and_says_which_and_which_not(campu
             store.orders.unset(DEVICE, [key for key, _ in rows] + ["sync.roster_seconds"])
             campus.site.publish_orders(store)
             assert wait_until(lambda: status(campus).get("settings_from_central") == {}, 30)
-    log = (campus.settings_file.parent / "sync.log").read_text("utf-8")
+    log = (campus.settings_file.parent / "sync.out").read_text("utf-8")
     assert log.count("storage.state: is not for central to set") == 1
 
 
