@@ -21,7 +21,7 @@ from typing import Any
 from prompt_toolkit.application import run_in_terminal
 from prompt_toolkit.completion import Completer
 from prompt_toolkit.data_structures import Size
-from prompt_toolkit.history import DummyHistory, History, InMemoryHistory
+from prompt_toolkit.history import DummyHistory, History
 from prompt_toolkit.input import create_pipe_input
 from prompt_toolkit.input.typeahead import clear_typeahead
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
@@ -33,7 +33,7 @@ from prompt_toolkit.shortcuts import CompleteStyle, PromptSession
 from config.errors import CampusgateError
 from hw.serial_line import LineLost
 from terminal.console import render
-from terminal.console.toolkit import Unseen, WireText, ignore
+from terminal.console.toolkit import Recent, Unseen, WireText, ignore
 from terminal.console.wire import Interrupted, Wire
 
 LONGEST = 2000  # characters of a line; a longer one is no command, it is a file or noise
@@ -68,7 +68,7 @@ class Prompt:
         )  # fmt: skip
         # Pasted lines are lines: a client that marks a paste would hold them back until Return.
         self._output.enable_bracketed_paste = lambda: None  # type: ignore[method-assign]
-        self._history = InMemoryHistory()
+        self._history = Recent()
 
     def close(self) -> None:
         """Give the pipe back."""

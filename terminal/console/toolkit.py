@@ -6,10 +6,22 @@ from collections.abc import Callable, Iterable, Iterator
 
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
+from prompt_toolkit.history import InMemoryHistory
 from prompt_toolkit.key_binding import KeyPressEvent
 from prompt_toolkit.layout.processors import Processor, Transformation, TransformationInput
 
 from terminal.console.wire import Wire
+
+_KEPT = 200  # lines
+
+
+class Recent(InMemoryHistory):
+    """The newest lines of a session; noise makes as many as it likes."""
+
+    def store_string(self, string: str) -> None:
+        """See `History.store_string`."""
+        self._storage = [*self._storage, string][-_KEPT:]
+        del self._loaded_strings[_KEPT:]
 
 
 class Completions(Completer):

@@ -13,7 +13,7 @@ import pytest
 from config.errors import CampusgateError
 from hw.serial_line import LineLost, SerialLine
 from terminal.console.prompt import LONGEST, Ended, Prompt
-from terminal.console.toolkit import Completions
+from terminal.console.toolkit import Completions, Recent
 from terminal.console.wire import Interrupted, Wire
 from tests.sim.processes import wait_until
 from tests.terminal.console.null_modem import NullModem
@@ -182,6 +182,14 @@ def test_far_more_lines_than_a_pipe_holds_hold_nothing_up(person: Person) -> Non
     person.command()
     person.types(b"\x03")
     assert isinstance(person.answer(), Interrupted)
+
+
+def test_the_history_of_noise_is_short() -> None:
+    history = Recent()
+    for number in range(1000):
+        history.append_string(f"line {number}")
+    assert history.get_strings()[-1] == "line 999"
+    assert len(history.get_strings()) == len(list(history.load_history_strings())) == 200
 
 
 def test_the_console_can_end_a_prompt(person: Person) -> None:
