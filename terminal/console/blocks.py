@@ -85,6 +85,7 @@ class BlockLine:
         self._stream, self.patience = stream, patience
         self._end = time.monotonic() + 2 * patience.start
         self._cancelling = False
+        self._interrupted = False  # the byte before was a Ctrl-C
 
     def allow(self, size: int) -> None:
         """Let the whole take as long as `size` bytes may, from now on."""
@@ -98,12 +99,15 @@ class BlockLine:
         """The next byte, b"" when none comes within `timeout` seconds.
 
         idle: nothing was going on before it. A Ctrl-C by itself is then a person whose program does nothing.
+        Two in a row always are one: sb that is stopped says nothing, and its person is back at the keyboard.
         """
         if time.monotonic() > self._end:
             raise TransferError("the transfer takes too long; is the line that bad? nothing was kept")
         came = self._stream.read(1, timeout)
         if idle and came == _CTRL_C and self._stream.read(1, self.patience.quiet) in (b"", _CTRL_C):
             raise TransferCancelled("interrupted")
+        if came:
+            self._twice(came)
         if came != CAN or self._cancelling:
             return came
         second = self._stream.read(1, self.patience.byte)
@@ -155,6 +159,8 @@ class BlockLine:
         tail = b""
         while (came := self._stream.read(LONG, self.patience.quiet)) and time.monotonic() < end:
             tail = (tail + came)[-32:]
+        if tail:
+            self._twice(tail)
         if tail.rstrip(b"\b").endswith(CAN * 2) and not self._cancelling:
             raise TransferCancelled("the other end cancelled the transfer")
 
@@ -168,6 +174,13 @@ class BlockLine:
             if not isinstance(error, TransferCancelled):
                 self.write(_CANCEL)
             self.drain()
+
+    def _twice(self, came: bytes) -> None:
+        """Raises: TransferCancelled at the second Ctrl-C in a row."""
+        pressed = not came.strip(_CTRL_C)
+        if pressed and self._interrupted and not self._cancelling:
+            raise TransferCancelled("interrupted")
+        self._interrupted = pressed
 
     def _exactly(self, size: int) -> bytes:
         data = b""

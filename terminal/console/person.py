@@ -42,14 +42,18 @@ class PersonDialogue:
 
     def receive(self, directory: Path, limit: int) -> Path:
         """See `Dialogue.receive`."""
-        self._prompt.show(
-            ["Now send the file by YMODEM (picocom: C-a C-s with `--send-cmd sb`; minicom: C-a S)."]
-        )
+        self._begin("Now send the file by YMODEM (picocom: C-a C-s with `--send-cmd sb`; minicom: C-a S).")
         return receive(self._wire, directory, limit=limit).path
 
     def send(self, file: Path) -> None:
         """See `Dialogue.send`."""
-        self._prompt.show(
-            ["Now receive the file by YMODEM (picocom: C-a C-r with `--receive-cmd rb`; minicom: C-a R)."]
+        self._begin(
+            "Now receive the file by YMODEM (picocom: C-a C-r with `--receive-cmd rb`; minicom: C-a R)."
         )
         send(self._wire, file)
+
+    def _begin(self, text: str) -> None:
+        """What was typed ahead is neither of the file nor a command after it: programs ask again."""
+        self._wire.pause(0)
+        self._prompt.discard()
+        self._prompt.show([text, "Ctrl-C, twice if need be, gives it up."])

@@ -17,12 +17,14 @@ class NullModem:
     """A cable in `directory`. near, far: paths that programs open as serial ports; they stay while unplugged.
 
     screen: rows and columns of a terminal at the far end that says so when asked (DSR 6); None for one that
-    does not. spoil: what becomes of the bytes on their way to the console.
+    does not. spoil: what becomes of the bytes on their way to the console. patience: seconds that whoever
+    reads at the far end may be late, for this cable is faster than any UART.
     """
 
     def __init__(self, directory: Path) -> None:
         self.near, self.far = directory / "near", directory / "far"
         self.screen: tuple[int, int] | None = None
+        self.patience = 0.0
         self.spoil: Callable[[bytes], bytes] = lambda data: data
         self.heard = bytearray()  # all that the console said
         self._lock = threading.Lock()
@@ -106,5 +108,11 @@ class NullModem:
                 if other and to == self.near:
                     self.send(data)
                 elif other:
-                    with suppress(BlockingIOError):  # what nobody reads there is lost, as on a cable
-                        os.write(other[0], data)
+                    self._to_far(other[0], data)
+
+    def _to_far(self, master: int, data: bytes) -> None:
+        """What nobody reads there within `patience` is lost, as on a cable."""
+        rest = memoryview(data)
+        while rest and select.select([], [master], [], self.patience)[1]:
+            with suppress(BlockingIOError):
+                rest = rest[os.write(master, rest) :]

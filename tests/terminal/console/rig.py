@@ -20,7 +20,7 @@ from config.settings import Settings
 from terminal.console import accounts
 from terminal.console.accounts import Accounts
 from terminal.console.roles import Role
-from tests.sim.campus import build
+from tests.sim.campus import Campus, build
 from tests.terminal.console.null_modem import NullModem
 
 _PROGRAMS = ".venv/test-programs/usr/bin"
@@ -33,10 +33,13 @@ def program(name: str) -> str:
 
 
 class ConsoleRig:
-    """A gate in `directory`: its settings, an account of each role, a cable, and its console once started."""
+    """A gate in `directory`: its settings, an account of each role, a cable, and its console once started.
 
-    def __init__(self, directory: Path) -> None:
-        campus = build(directory, seed=2, link_url="http://127.0.0.1:9")
+    campus: whose gate it is, when there is one already.
+    """
+
+    def __init__(self, directory: Path, campus: Campus | None = None) -> None:
+        campus = campus or build(directory, seed=2, link_url="http://127.0.0.1:9")
         self.campus, self.settings_file = campus, campus.settings_file
         self.settings: Settings = campus.settings
         staff = Accounts(self.settings.keys / accounts.FILE)
@@ -81,13 +84,16 @@ class ConsoleRig:
             self.cable.close()
 
     @contextmanager
-    def picocom(self, rows: int = 40, columns: int = 120) -> Iterator[pexpect.spawn]:
-        """A person with picocom at the far end, not logged in."""
+    def picocom(
+        self, rows: int = 40, columns: int = 120, *, where: Path | None = None
+    ) -> Iterator[pexpect.spawn]:
+        """A person with picocom at the far end, not logged in. where: the directory of what they receive."""
         child = pexpect.spawn(
             program("picocom"),
             ["--quiet", "--nolock", "--baud", "115200", "--send-cmd", f"{program('sb')} -q",
              "--receive-cmd", f"{program('rb')} -q", str(self.cable.far)],
             dimensions=(rows, columns), encoding="utf-8", codec_errors="replace", timeout=_PATIENCE,
+            cwd=where,
         )  # fmt: skip
         child.delaybeforesend = None
         self.cable.screen = (rows, columns)  # pexpect is no terminal that would say so
@@ -122,6 +128,20 @@ class ConsoleRig:
         child.expect_exact(command)
         for text in seen:
             child.expect(text)
+
+    @staticmethod
+    def upload(child: pexpect.spawn, file: Path) -> None:
+        """C-a C-s, and the file's name."""
+        child.send("\x01\x13")
+        child.expect(r"\*\*\* file: ")
+        child.send(f"{file}\r")
+
+    @staticmethod
+    def download(child: pexpect.spawn) -> None:
+        """C-a C-r; the name comes from the other end."""
+        child.send("\x01\x12")
+        child.expect(r"\*\*\* file: ")
+        child.send("\r")
 
     def entries(self) -> list[dict[str, Any]]:
         """What staff did that no journal has taken yet, in order."""
