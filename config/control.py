@@ -3,8 +3,8 @@
 Protocol: a Unix stream socket; one JSON object a line each way (RFC 8259, UTF-8, no line over 64 KiB in).
 A request is {"op": NAME, ...arguments}; the answer is {"ok": true, ...} or {"ok": false, "error": TEXT}.
 The op "follow" answers with one line for each event from then on, until the asker hangs up. Who may connect
-is decided by the permissions of the socket and its directory and nothing else; no secret is ever answered, and
-of people only what the screen shows. CONTROL.md has all ops.
+is decided by the permissions of the socket and its directory and nothing else; no secret is ever answered,
+and of people only what the screen shows. CONTROL.md has all ops.
 """
 
 from __future__ import annotations

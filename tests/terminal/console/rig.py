@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pexpect
+import pexpect.fdpexpect
+import pytest
 import serial
 
 from config.settings import Settings
@@ -28,8 +30,15 @@ _PATIENCE = 60  # seconds for a client to see what it waits for
 
 
 def program(name: str) -> str:
-    """The path of a program that .ci/test-programs unpacks where there is none."""
-    return str(Path(shutil.which(name) or shutil.which(name, path=_PROGRAMS) or name).absolute())
+    """The path of a program that .ci/test-programs unpacks where there is none; "" where it could not."""
+    found = shutil.which(name) or shutil.which(name, path=_PROGRAMS)
+    return str(Path(found).absolute()) if found else ""
+
+
+def needs(*names: str) -> pytest.MarkDecorator:
+    """Skips a test of exactly these programs where one is missing."""
+    missing = [name for name in names if not program(name)]
+    return pytest.mark.skipif(bool(missing), reason=f"no {', '.join(missing)} here")
 
 
 class ConsoleRig:
@@ -87,21 +96,33 @@ class ConsoleRig:
     def picocom(
         self, rows: int = 40, columns: int = 120, *, where: Path | None = None
     ) -> Iterator[pexpect.spawn]:
-        """A person with picocom at the far end, not logged in. where: the directory of what they receive."""
-        child = pexpect.spawn(
+        """A person with picocom at the far end, not logged in. where: the directory of what they receive.
+
+        Where there is no picocom, somebody who types as well as it does.
+        """
+        if program("picocom"):
+            child = self._picocom(rows, columns, where)
+        else:
+            far = os.open(self.cable.far, os.O_RDWR | os.O_NOCTTY)
+            child = pexpect.fdpexpect.fdspawn(
+                far, encoding="utf-8", codec_errors="replace", timeout=_PATIENCE
+            )
+        child.delaybeforesend = None
+        self.cable.screen = (rows, columns)  # pexpect is no terminal that would say so
+        try:
+            yield child
+        finally:
+            child.close(force=True) if program("picocom") else child.close()
+            self.cable.screen = None
+
+    def _picocom(self, rows: int, columns: int, where: Path | None) -> pexpect.spawn:
+        return pexpect.spawn(
             program("picocom"),
             ["--quiet", "--nolock", "--baud", "115200", "--send-cmd", f"{program('sb')} -q",
              "--receive-cmd", f"{program('rb')} -q", str(self.cable.far)],
             dimensions=(rows, columns), encoding="utf-8", codec_errors="replace", timeout=_PATIENCE,
             cwd=where,
         )  # fmt: skip
-        child.delaybeforesend = None
-        self.cable.screen = (rows, columns)  # pexpect is no terminal that would say so
-        try:
-            yield child
-        finally:
-            child.close(force=True)
-            self.cable.screen = None
 
     def log_in(self, child: pexpect.spawn, name: str = "admin", password: str | None = None) -> None:
         """Until the prompt of a session."""

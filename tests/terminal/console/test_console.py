@@ -16,7 +16,7 @@ from config.settings import load_settings
 from config.settings_history import SettingsHistory
 from terminal.console import attempts
 from tests.sim.processes import wait_until
-from tests.terminal.console.rig import ConsoleRig, console_rig, program
+from tests.terminal.console.rig import ConsoleRig, console_rig, needs, program
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +35,7 @@ def _logged_out(rig: ConsoleRig) -> None:
     rig.cable.plug()
 
 
+@needs("picocom")
 def test_picocom_logs_in_looks_and_logs_out(rig: ConsoleRig) -> None:
     with rig.picocom() as person:
         rig.log_in(person)
@@ -46,6 +47,7 @@ def test_picocom_logs_in_looks_and_logs_out(rig: ConsoleRig) -> None:
     ]
 
 
+@needs("minicom")
 def test_minicom_logs_in(rig: ConsoleRig) -> None:
     child = pexpect.spawn(
         program("minicom"),
@@ -65,6 +67,7 @@ def test_minicom_logs_in(rig: ConsoleRig) -> None:
         child.close(force=True)
 
 
+@needs("plink")
 def test_putty_logs_in(rig: ConsoleRig) -> None:
     child = pexpect.spawn(
         program("plink"),
