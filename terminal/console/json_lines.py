@@ -50,13 +50,15 @@ class JsonLines:
             if not data and (reason := self._ending()):
                 raise Ended(reason)
             self._take(data)
+        if self._rest:  # it is not this request's: the line is not gone before it was read
+            self._wire.put_back(bytes(self._rest))
+            self._rest.clear()
         return _parsed(line)
 
-    def poll(self) -> dict[str, Any] | None:
-        """The next object if it is there already. Raises: Malformed, LineLost."""
-        self._take(self._wire.read(LONGEST, 0))
-        line = self._line()
-        return None if line is None else _parsed(line)
+    def cancelled(self) -> bool:
+        """Whether a whole line that came calls off what runs. What came before it waits for its turn."""
+        came = bytes(self._rest) + self._wire.peek()
+        return b'"cancel"' in came and any(map(_calls_off, re.split(rb"[\r\n\x03]", came)[:-1]))
 
     def _take(self, data: bytes) -> None:
         self._rest += data.replace(b"\r", b"\n").replace(b"\x03", b"\n")
@@ -75,6 +77,13 @@ class JsonLines:
             self._rest.clear()
             self._too_long = True
         return None
+
+
+def _calls_off(line: bytes) -> bool:
+    try:
+        return bool(_parsed(line).get("cancel"))
+    except Malformed:
+        return False
 
 
 def _parsed(line: bytes) -> dict[str, Any]:
@@ -119,8 +128,10 @@ class ToolDialogue:
     def wait(self, seconds: float) -> None:
         """See `Dialogue.wait`."""
         self._wire.pause(seconds)
-        if request := self._lines.poll():
-            self._check(request)
+        if self._lines.cancelled():
+            while not self._lines.next().get("cancel"):
+                pass
+            raise Interrupted("interrupted")
 
     def receive(self, directory: Path, limit: int) -> Path:
         """See `Dialogue.receive`."""

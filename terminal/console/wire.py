@@ -64,7 +64,9 @@ class Wire:
     def pause(self, seconds: float) -> None:
         """Wait for `seconds`. Raises: Interrupted, LineLost."""
         with self._lock:
-            self._lock.wait_for(lambda: _INTERRUPT in self._buffer or self._lost, seconds)
+            self._lock.wait_for(
+                lambda: _INTERRUPT in self._buffer or (self._lost and not self._buffer), seconds
+            )
             if _INTERRUPT in self._buffer:
                 self._take(len(self._buffer))  # what was typed before it is meant to go, too
                 raise Interrupted("interrupted")
@@ -75,6 +77,11 @@ class Wire:
     def unread(self) -> int:
         """Bytes that came and were not read."""
         return len(self._buffer)
+
+    def peek(self) -> bytes:
+        """What came and was not read, and stays so."""
+        with self._lock:
+            return bytes(self._buffer)
 
     def put_back(self, data: bytes) -> None:
         """Let `data` be read next."""

@@ -189,6 +189,9 @@ class Given:
         taken, self.data = self.data[:size], self.data[size:]
         return taken
 
+    def put_back(self, data: bytes) -> None:
+        self.data = data + self.data
+
 
 @given(st.binary(max_size=400))
 def test_any_bytes_are_objects_or_refused_and_what_follows_works(data: bytes) -> None:
