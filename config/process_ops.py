@@ -9,6 +9,8 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from config import VERSION
@@ -17,6 +19,8 @@ from config.heartbeat import HUNG_AFTER, Heartbeat
 from config.process_log import KEPT, ProcessLog
 
 log = logging.getLogger(__name__)
+
+_STANDARD_ERROR = 2
 
 
 class ProcessOps:
@@ -85,5 +89,13 @@ def begin_anew_if(asked: Callable[[], bool]) -> None:
 
 
 def _begin_anew() -> None:
-    """With whatever is on disk now, whether a supervisor watches or not."""
+    """With whatever is on disk now, whether a supervisor watches or not.
+
+    Nothing but the standard streams is handed on: libraries in C open devices without O_CLOEXEC, and a camera
+    that hangs would stay busy with its own successor.
+    """
+    for descriptor in Path("/proc/self/fd").iterdir():
+        if int(descriptor.name) > _STANDARD_ERROR:
+            with suppress(OSError):  # that of this listing
+                os.set_inheritable(int(descriptor.name), False)
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - no shell, our own arguments

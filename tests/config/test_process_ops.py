@@ -17,7 +17,7 @@ from config.errors import ControlError
 from tests.sim.processes import wait_until
 
 PROGRAM = """
-import signal, sys, threading, time
+import os, signal, sys, threading, time
 from pathlib import Path
 from config import process_ops
 from config.control import ControlServer, Events
@@ -37,6 +37,7 @@ def stop(*_):
 signal.signal(signal.SIGTERM, stop)
 with (directory / "starts").open("a") as starts:
     starts.write("x")
+os.set_inheritable(os.open(directory / "device", os.O_RDWR | os.O_CREAT), True)  # as libraries in C do
 server = ControlServer(socket, ops.handlers(), events)
 while how == "hangs" or not over.wait(0.02):
     time.sleep(0.02)
@@ -58,6 +59,11 @@ class Process:
         with suppress(ControlError):
             return bool(ask(self.socket, "health"))
         return False
+
+    def holds(self, file: Path) -> int:
+        """How many times it has `file` open."""
+        descriptors = Path(f"/proc/{self.process.pid}/fd").iterdir()
+        return [one.readlink() for one in descriptors if one.is_symlink()].count(file)
 
     @property
     def starts(self) -> int:
@@ -82,6 +88,7 @@ def test_it_answers_and_begins_anew_as_the_same_process_even_if_its_loop_hangs(
     for starts in (2, 3):
         assert ask(process.socket, "restart", timeout=30) == {"ok": True, "restarting": True}
         assert wait_until(lambda starts=starts: process.starts == starts and process.answers(), 30)
+    assert process.holds(tmp_path / "device") == 1, "what held the device is gone, and it is free again"
     assert process.process.poll() is None
 
 
