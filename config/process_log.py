@@ -5,6 +5,7 @@ The file is NAME.log beside NAME.sock, on a tmpfs: it outlives the process, not 
 
 from __future__ import annotations
 
+import faulthandler
 import logging
 import os
 import sys
@@ -25,6 +26,8 @@ _FILE_BYTES = 131_072  # twice: the present file and the one before
 
 class ProcessLog(logging.Handler):
     """Keeps what is logged until the process ends, publishes it as events, and logs what ends a thread.
+
+    A crash in a library in C, which logs nothing, leaves in the file where each thread stood.
 
     group: may read the file.
     Raises: OSError when it cannot be made, SettingsError when the group cannot have it.
@@ -98,7 +101,18 @@ class _File(RotatingFileHandler):
         stream = super()._open()
         os.fchmod(stream.fileno(), 0o640)
         give_to_group(Path(self.baseFilename), self._group)
+        faulthandler.enable(stream)
         return stream
+
+    def doRollover(self) -> None:
+        """See `RotatingFileHandler.doRollover`."""
+        faulthandler.disable()  # a crash must not write to what has the descriptor next
+        super().doRollover()
+
+    def close(self) -> None:
+        """See `logging.FileHandler.close`."""
+        faulthandler.disable()
+        super().close()
 
     def handleError(self, record: logging.LogRecord) -> None:
         """See `logging.Handler.handleError`: a complaint for each line would only fill the next log."""

@@ -141,5 +141,14 @@ def test_what_ends_a_thread_is_logged_but_not_that_it_wants_to_end(socket: Path)
     assert dying(socket.with_name("quiet.sock"), thread="raise SystemExit(3)") == ""
 
 
+def test_what_kills_it_in_a_library_in_c_is_there_too_also_after_the_file_turned_over(socket: Path) -> None:
+    said = dying(socket, main="import ctypes; ctypes.string_at(0)")
+    assert "Fatal Python error: Segmentation fault" in said
+    assert "in string_at" in said
+    many = "import logging, ctypes; [logging.info('x' * 1000) for _ in range(150)]; ctypes.string_at(0)"
+    assert dying(socket.with_name("talks.sock"), main=many).endswith(" in <module>")
+    assert (socket.parent / "talks.log.1").exists()
+
+
 def test_without_a_file_there_are_no_last_words(tmp_path: Path) -> None:
     assert last_words(tmp_path / "none.sock", 10) == []
