@@ -126,6 +126,6 @@ def who_locked_down(journal: Journal) -> tuple[str, ...]:
 
     Neither releases what the other closed. Raises: JournalError.
     """
-    known = journal.recall(*OWN)
+    known = journal.recall(*OWN, LOCKDOWN, STAFF_LOCKDOWN)  # it is asked at every scan: not for all ids
     closed = ((LOCKDOWN, "central"), (STAFF_LOCKDOWN, "maintenance staff"))
     return tuple(who for memo, who in closed if memo in known)

@@ -135,9 +135,9 @@ class Journal:
 
         self._do("write to", write)
 
-    def recall(self, subject: str, place: str) -> dict[str, int]:
-        """What is remembered of `subject` at `place`: values by `Memo.what`. Raises: JournalError."""
-        return self._do("read", lambda: self._memos.recall(self._db, subject, place))
+    def recall(self, subject: str, place: str, *only: str) -> dict[str, int]:
+        """What is remembered of `subject` at `place` (`only` that), by `Memo.what`. Raises: JournalError."""
+        return self._do("read", lambda: self._memos.recall(self._db, subject, place, *only))
 
     def count(self, what: str, *, since: int = 0, begins: bool = False) -> int:
         """How many memos there are, of all people, that are `what` and whose value is not below `since`.

@@ -42,10 +42,12 @@ class Memos:
             db.execute("insert or replace into memo values (?, ?, ?, ?)", row)
         db.execute("delete from memo where until < ?", [now])
 
-    def recall(self, db: Database, subject: str, place: str) -> dict[str, int]:
-        """What is remembered of `subject` at `place`: values by `Memo.what`."""
+    def recall(self, db: Database, subject: str, place: str, *only: str) -> dict[str, int]:
+        """What is remembered of `subject` at `place`: values by `Memo.what`. only: if any, of these."""
         query = "select what, value from memo where person = ?"
-        return dict(db.execute(query, [self._person(subject, place)]).fetchall())
+        if only:
+            query += f" and what in ({', '.join('?' * len(only))})"
+        return dict(db.execute(query, [self._person(subject, place), *only]).fetchall())
 
     @staticmethod
     def count(db: Database, what: str, *, since: int, begins: bool) -> int:

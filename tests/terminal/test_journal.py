@@ -13,7 +13,7 @@ import pytest
 from hw.clock import Basis, Source
 from hw.thermal import Reading, ThermalState
 from terminal.events import DAMAGE, FIRST_DIGEST, LOST
-from terminal.journal import JournalError, JournalReader
+from terminal.journal import JournalError, JournalReader, Memo
 from terminal.memory import FORGET_AFTER, ISSUED_AT
 from terminal.records import unseal
 from tests.terminal.world import NOW, RECORD_KEY, accepted, chained, contiguous, open_journal, scan_record
@@ -111,6 +111,8 @@ def test_the_last_accepted_code_is_remembered_by_person_and_place_over_a_restart
     assert journal.recall("S2", "north-gate") == {ISSUED_AT: AT + 5}
     assert journal.recall("S1", "library") == {ISSUED_AT: AT + 9}
     assert journal.recall("S3", "north-gate") == {}
+    journal.remember("S3", "north-gate", [Memo("a", 1, AT + 60), Memo("b", 2, AT + 60)], now=AT)
+    assert journal.recall("S3", "north-gate", "b", "c") == {"b": 2}
     journal.close()
 
 
