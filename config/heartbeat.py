@@ -102,10 +102,12 @@ def since_alive(socket: Path) -> float | None:
 def last_alive(socket: Path) -> str:
     """When the process behind `socket` was alive, such as "12:03:11 UTC (14 s)"; "" when nothing tells."""
     seconds = since_alive(socket)
-    if seconds is None:
-        return ""
-    at = datetime.now(UTC) - timedelta(seconds=min(seconds, _uptime()))
-    return f"{at:%H:%M:%S} UTC ({seconds:.0f} s)"
+    return "" if seconds is None else ago(min(seconds, _uptime()))
+
+
+def ago(seconds: float) -> str:
+    """The time so long ago, such as "12:03:11 UTC (14 s)"."""
+    return f"{datetime.now(UTC) - timedelta(seconds=seconds):%H:%M:%S} UTC ({seconds:.0f} s)"
 
 
 def _wall(seconds: float) -> str:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import queue
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
+from config.heartbeat import HUNG_AFTER, ago
+
 T = TypeVar("T")
 
-_WITHIN = 5.0  # seconds for the gate's thread to come to it
+_WITHIN = HUNG_AFTER  # seconds for the gate's thread to come to it
 
 
 class MaintenanceDesk:
@@ -17,6 +20,7 @@ class MaintenanceDesk:
 
     def __init__(self) -> None:
         self._asked: queue.SimpleQueue[tuple[Future[Any], Callable[[], Any]]] = queue.SimpleQueue()
+        self._served = time.monotonic()
 
     def run(self, function: Callable[[], T]) -> T:
         """What `function` gives, called by the gate's thread; raises what it raises.
@@ -29,11 +33,12 @@ class MaintenanceDesk:
             return future.result(_WITHIN)
         except TimeoutError:
             if future.cancel():
-                raise TimeoutError("the gate's thread is busy or hangs; nothing was done") from None
+                raise TimeoutError(f"the gate's loop {self._trouble()}; nothing was done") from None
             return future.result()  # it has begun
 
     def serve(self) -> None:
         """Do what was asked for since the last call. For the gate's thread; never raises."""
+        self._served = time.monotonic()
         while not self._asked.empty():
             future, function = self._asked.get()
             if not future.set_running_or_notify_cancel():
@@ -42,3 +47,7 @@ class MaintenanceDesk:
                 future.set_result(function())
             except Exception as error:  # noqa: BLE001 - it belongs to whoever asked
                 future.set_exception(error)
+
+    def _trouble(self) -> str:
+        since = time.monotonic() - self._served
+        return f"is hung since {ago(since)}" if since >= _WITHIN else "is busy"
