@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import heapq
 import queue
+import re
 import threading
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import Any
 
 from config.control import follow
@@ -21,6 +23,8 @@ from terminal.overview import PROCESSES, health, overview
 from terminal.overview import queue as records_on_their_way
 
 _LOG_LINES = 40
+_ENTRY = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} ")
+"""How a log entry begins; what follows without that, as a traceback does, is of the same entry."""
 _FOLLOW_AGAIN = 2.0  # seconds
 _ANSWER_WITHIN = 20.0  # seconds for the gate's thread to write a record
 
@@ -94,23 +98,35 @@ def _uptime(session: Session, given: Arguments) -> Answer:
 
 
 def _log(session: Session, given: Arguments) -> Answer:
-    """The newest lines of both, in order of time; of one that does not answer, what it left in its file."""
+    """The newest lines of each, in order of time; of one that does not answer, what it left in its file.
+
+    So many of each: one that talks much must not hide why the other ended.
+    """
     try:
         most = int(given.get("lines", _LOG_LINES))
     except ValueError as error:
         raise Refused("lines: a whole number, such as 100") from error
     if not 1 <= most <= 500:
         raise Refused("lines: from 1 to 500")
-    per_process = []
+    per_process, silent = [], []
     for process in PROCESSES:
         try:
-            lines = list(session.ask(process, "log")["lines"])
+            lines = session.ask(process, "log", most=most)["lines"]
         except ControlError as error:
             lines = last_words(session.settings().socket(process), most)
-            lines.append(f"{health(session.ask, process)} ({error})")
-        per_process.append([f"{process:<8} {line}" for line in lines])
-    merged = heapq.merge(*per_process, key=lambda line: line[9:])
-    return {"lines": list(merged)[-most:]}
+            silent.append(f"{process:<8} {health(session.ask, process)} ({error})")
+        per_process.append(_timed(process, lines))
+    merged = heapq.merge(*per_process, key=lambda timed: timed[0])
+    return {"lines": [line for _, line in merged] + silent}
+
+
+def _timed(process: str, lines: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Each with the time of its entry, which does not go back, whatever the clock did."""
+    at = ""
+    for line in lines:
+        if begins := _ENTRY.match(line):
+            at = max(at, begins[0])
+        yield at, f"{process:<8} {line}"
 
 
 def _log_follow(session: Session, given: Arguments) -> Answer:
@@ -139,15 +155,21 @@ def _followed(session: Session, process: str, lines: queue.Queue[str], ended: th
                 said = ""
                 if ended.is_set():
                     return
-                if event.get("event") == "log" and not lines.full():
-                    lines.put(f"{process:<8} {event['line']}")
+                if event.get("event") == "log":
+                    _offer(lines, f"{process:<8} {event['line']}")
             problem = "ended"
         except ControlError as error:
             problem = str(error)
         if problem != said:
-            lines.put(f"{process:<8} {problem}")
+            _offer(lines, f"{process:<8} {problem}")
         said = problem
         ended.wait(_FOLLOW_AGAIN)
+
+
+def _offer(lines: queue.Queue[str], line: str) -> None:
+    """Give it to whoever looks on, who may be too slow for it, or gone."""
+    with suppress(queue.Full):
+        lines.put_nowait(line)
 
 
 def _lockdown(session: Session, given: Arguments) -> Answer:
@@ -197,7 +219,7 @@ def _processes(session: Session) -> Iterator[str]:
     yield from (*PROCESSES, "all")
 
 
-_LINES = Parameter("lines", "how many, from 1 to 500 (40)", optional=True)
+_LINES = Parameter("lines", "how many of each process, from 1 to 500 (40)", optional=True)
 _REASON = Parameter("reason", "why, for the record", rest=True)
 _PROCESS = Parameter("process", "terminal, sync or all (all)", _processes, optional=True)
 

@@ -76,7 +76,7 @@ class ScriptedSession:
     def give(self, text: str) -> Answer:
         """The answer to a whole command line."""
         words = text.split()
-        for command in installed():
+        for command in reversed(list(installed())):  # the longer name first
             if tuple(words[: len(command.words)]) == command.words:
                 answer = command.run(self, command.arguments(words[len(command.words) :]))
                 assert all(command.render(answer) if command.render else [True])
