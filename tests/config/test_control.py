@@ -9,13 +9,15 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from config.control import ControlServer, Events, ask, follow
-from config.errors import ControlError
+from config.errors import ControlError, Hung
+from config.heartbeat import Heartbeat
 
 
 def _divide(request: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -176,6 +178,26 @@ def test_where_nothing_listens_the_error_says_so(path: Path) -> None:
         ask(path, "status")
     with pytest.raises(ControlError, match="nothing answers"):
         next(follow(path))
+
+
+def test_a_server_that_takes_no_more_calls_is_hung_since_its_last_beat(path: Path) -> None:
+    Heartbeat(path, ("main",)).close()
+    waiting = []
+    with socket.socket(socket.AF_UNIX) as listener, ExitStack() as stack:
+        listener.bind(str(path))
+        listener.listen(0)
+        with suppress(BlockingIOError):
+            while True:
+                line = stack.enter_context(socket.socket(socket.AF_UNIX))
+                line.setblocking(False)
+                line.connect(str(path))
+                waiting.append(line)
+        assert waiting
+        hung = r"hung since \d\d:\d\d:\d\d UTC \(\d+ s\): nobody takes the call"
+        with pytest.raises(Hung, match=hung):
+            ask(path, "health", timeout=30)
+        with pytest.raises(Hung, match=hung):
+            next(follow(path, timeout=30))
 
 
 @pytest.mark.parametrize("says", [b"", b"[1, 2]\n", b"not JSON\n", b"\n"])
