@@ -178,7 +178,7 @@ def test_nothing_runs_and_every_command_says_so(desk: Desk, session: ScriptedSes
     "command", ["show log 0", "show log 501", "show log many", "show log -1", "restart gate", "lockdown"]
 )
 def test_what_cannot_be_meant_is_refused_with_what_is_allowed(command: str, session: ScriptedSession) -> None:
-    with pytest.raises(Refused, match="whole number|from 1 to 500|terminal, sync, all|is missing"):
+    with pytest.raises(Refused, match=r"whole number|from 1 to 500|terminal, sync, all|is missing"):
         session.give(command)
 
 
