@@ -22,8 +22,12 @@ class PersonDialogue:
 
     def ask(self, question: str, answers: tuple[str, ...] = ("yes", "no")) -> str:
         """See `Dialogue.ask`. The beginning of an answer is enough when it begins only one."""
+        message = f"{question} ({'/'.join(answers)}) "
+        if len(message) + max(map(len, answers)) >= self._prompt.size.columns:
+            self._prompt.show([question])
+            message = f"{'/'.join(answers)}: "
         while True:
-            given = self._prompt.line(f"{question} ({'/'.join(answers)}) ").strip().lower()
+            given = self._prompt.line(message).strip().lower()
             meant = [answer for answer in answers if given and answer.startswith(given)]
             if given in answers or len(meant) == 1:
                 return given if given in answers else meant[0]

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -166,8 +166,11 @@ class ConsoleRig:
 
     def entries(self) -> list[dict[str, Any]]:
         """What staff did that no journal has taken yet, in order."""
-        directory = self.settings.state / "console"
-        return [json.loads(file.read_bytes()) for file in sorted(directory.glob("[0-9]*.json"))]
+        found = []
+        for file in sorted((self.settings.state / "console").glob("[0-9]*.json")):
+            with suppress(FileNotFoundError):  # it was taken just now
+                found.append(json.loads(file.read_bytes()))
+        return found
 
     def tool(self) -> serial.Serial:
         """The far end for a tool that speaks itself."""
