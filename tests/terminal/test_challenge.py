@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import subprocess
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from terminal.console.response import MAX_NAME, Response, ResponseRefused, sign_
 from terminal.console.roles import Role
 from terminal.cose import EDDSA
 
+CAMPUSGATE = (sys.executable, "-c", "from config.cli import main; main()")
 DEVICE = "north-gate-1"
 KEY = Ed25519PrivateKey.generate()
 
@@ -227,7 +229,7 @@ def test_the_challenge_of_another_devices_name_is_a_slip_too() -> None:
 
 def test_a_laptop_answers_without_a_network_and_shows_no_key(tmp_path: Path, console: Console) -> None:
     save_private(tmp_path / "maintenance.pem", KEY)
-    words = ["campusgate", "answer", console.challenges.current().text.lower()]
+    words = [*CAMPUSGATE, "answer", console.challenges.current().text.lower()]
     words += ["--key", str(tmp_path / "maintenance.pem"), "--name", "Li Wei", "--role", "admin"]
     done = subprocess.run(words, capture_output=True, text=True, check=True, timeout=60)
     assert done.stderr == ""
@@ -243,7 +245,7 @@ def test_a_laptop_refuses_a_slip_and_a_key_that_others_may_read(tmp_path: Path, 
     slip = good[:-1] + ("0" if good[-1] != "0" else "2")
 
     def refused(challenge: str, name: str = "Li Wei") -> str:
-        words = ["campusgate", "answer", challenge, "--key", str(key), "--name", name]
+        words = [*CAMPUSGATE, "answer", challenge, "--key", str(key), "--name", name]
         done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=60)
         assert done.returncode == 1
         assert done.stdout == ""
