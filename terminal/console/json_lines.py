@@ -89,6 +89,7 @@ def _calls_off(line: bytes) -> bool:
 def _parsed(line: bytes) -> dict[str, Any]:
     try:
         document = json.loads(line)
+        json.dumps(document, ensure_ascii=False).encode()  # half of a surrogate pair is no text
     except (ValueError, RecursionError) as error:
         raise Malformed('a line is one JSON object, such as {"id": 1, "do": "show status"}') from error
     if not isinstance(document, dict):
@@ -97,10 +98,13 @@ def _parsed(line: bytes) -> dict[str, Any]:
 
 
 class ToolDialogue:
-    """A command's dialogue with a tool; identity: of the request that it belongs to. See `Dialogue`."""
+    """A command's dialogue with a tool; identity: of the request that it belongs to. See `Dialogue`.
 
-    def __init__(self, wire: Wire, lines: JsonLines, identity: object) -> None:
-        self._wire, self._lines, self._identity = wire, lines, identity
+    ending: why the console is to stop, "" while it is not.
+    """
+
+    def __init__(self, wire: Wire, lines: JsonLines, identity: object, ending: Callable[[], str]) -> None:
+        self._wire, self._lines, self._identity, self._ending = wire, lines, identity, ending
 
     def say(self, text: str) -> None:
         """See `Dialogue.say`."""
@@ -128,6 +132,8 @@ class ToolDialogue:
     def wait(self, seconds: float) -> None:
         """See `Dialogue.wait`."""
         self._wire.pause(seconds)
+        if reason := self._ending():
+            raise Ended(reason)
         if self._lines.cancelled():
             while not self._lines.next().get("cancel"):
                 pass

@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import Any
 
 from config.control import follow
-from config.errors import ControlError
+from config.errors import ControlError, SettingsError
 from config.process_log import last_words
 from config.process_ops import versions
 from terminal.console.command import Answer, Arguments, Command, Parameter, Refused
@@ -48,6 +48,8 @@ def _version(session: Session, given: Arguments) -> Answer:
             found[process] = _answer(session, process, "version")["campusgate"]
         except ControlError:
             found[process] = health(session.ask, process)
+        except SettingsError:
+            found[process] = "not set up: there are no settings that could say where it is"
     return found
 
 

@@ -25,6 +25,9 @@ from terminal.provision import MAINTENANCE_KEY
 NO_KEY = "logging in by key is off: this terminal was given no maintenance key"
 
 
+_PASSWORD = "password"
+
+
 class LoginRefused(CampusgateError):
     """Raised when somebody is not let in. reason: for the client; it does not tell whether a name exists.
 
@@ -72,7 +75,7 @@ class Login:
             raise LoginRefused(str(error), self.wait()) from error
         except OSError as error:
             raise LoginRefused(f"passwords cannot be checked: {error}") from error
-        return User(account.name, account.role, "password")
+        return User(account.name, account.role, _PASSWORD)
 
     def response(self, text: str) -> User:
         """Whoever the maintenance key says is here. Raises: LoginRefused."""
@@ -86,6 +89,12 @@ class Login:
         except ResponseRefused as refused:
             raise LoginRefused(f"the response {refused}") from refused
         return User(answer.name, answer.role, "key")
+
+    def stands(self, user: User) -> bool:
+        """Whether the account that `user` came in by is there still, with that role. Raises: AccountsError."""
+        if user.via != _PASSWORD:
+            return True
+        return any((one.name, one.role) == (user.name, user.role) for one in self._accounts.all())
 
     @property
     def _has_key(self) -> bool:

@@ -25,7 +25,6 @@ TOOL_WORD = "json"
 _KEY_WORD = "key"
 _ERRORS = 20  # refused lines in a row after which the rest of a paste is thrown away
 _DEFAULT_IDLE = 10.0  # minutes, while there are no settings
-NOBODY = User("", Role.OBSERVE, "none")
 SETTER_UP = User("setup", Role.ADMIN, SETUP)
 
 _WELCOME = """\
@@ -100,7 +99,7 @@ class People:
                 self._hold(seconds)
             return login.password(name, prompt.secret("password: "))
         except LoginRefused as refused:
-            self._station.record(NOBODY, "", "denied", {"why": refused.reason})
+            self._station.denied(refused.reason)
             raise
 
     def _hold(self, seconds: float) -> None:
@@ -119,7 +118,7 @@ class People:
         prompt.show(["", f"campusgate {VERSION} maintenance console{f': {device}' if device else ''}"])
 
     def _session(self, prompt: Prompt, user: User) -> None:
-        session = StaffSession(self._station, user, PersonDialogue(self._wire, prompt))
+        session = StaffSession(self._station, user, PersonDialogue(self._wire, prompt, self._ending))
         reason = "the line was lost"
         session.record("login", {})
         try:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
-from terminal.console.prompt import Prompt
+from terminal.console.prompt import Ended, Prompt
 from terminal.console.transfer import receive, send
 from terminal.console.wire import Wire
 
 
 class PersonDialogue:
-    """See `Dialogue`."""
+    """See `Dialogue`. ending: why the console is to stop, "" while it is not."""
 
-    def __init__(self, wire: Wire, prompt: Prompt) -> None:
-        self._wire, self._prompt = wire, prompt
+    def __init__(self, wire: Wire, prompt: Prompt, ending: Callable[[], str]) -> None:
+        self._wire, self._prompt, self._ending = wire, prompt, ending
 
     def say(self, text: str) -> None:
         """See `Dialogue.say`."""
@@ -43,6 +44,8 @@ class PersonDialogue:
     def wait(self, seconds: float) -> None:
         """See `Dialogue.wait`."""
         self._wire.pause(seconds)
+        if reason := self._ending():
+            raise Ended(reason)
 
     def receive(self, directory: Path, limit: int) -> Path:
         """See `Dialogue.receive`."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import threading
+import time
 import uuid
 from collections.abc import Mapping
 from contextlib import suppress
@@ -12,15 +14,22 @@ from typing import Any
 from config.control import ask
 from config.errors import CampusgateError, SettingsError
 from config.settings import Settings, load_settings
-from config.settings_history import last_good
+from config.settings_history import SettingsHistory, last_good
 from terminal.console.audit import Audit
 from terminal.console.catalogue import Catalogue
 from terminal.console.command import Answer, Command, Refused
 from terminal.console.login import Login
+from terminal.console.reset import reset_path
+from terminal.console.roles import Role
 from terminal.console.session import Dialogue, User
+from terminal.provision import is_provisioned
 from terminal.staff_clock import machine_clock
 
 log = logging.getLogger(__name__)
+
+_DENIED_AT_ONCE = 10  # records of denied logins
+_DENIED_EVERY = 60.0  # seconds until there may be one more
+NOBODY = User("", Role.OBSERVE, "none")
 
 
 class Station:
@@ -29,22 +38,38 @@ class Station:
     def __init__(self, settings_path: Path, catalogue: Catalogue, line_name: str) -> None:
         self.settings_path, self.catalogue, self.line_name = settings_path, catalogue, line_name
         self._audits: dict[Path, Audit] = {}
-        self._login: tuple[Path, Login] | None = None
+        self._login: tuple[tuple[Path, str], Login] | None = None
+        self._seen: Settings | None = None
+        self._denials, self._why_denied = 0, ""
+        self._denials_lock = threading.Lock()
+        self._paid_until = 0.0  # of `time.monotonic`: no more records of denials before that
 
     @property
     def provisioned(self) -> bool:
-        """Whether this machine is a terminal already. One whose settings are broken is."""
-        return self.settings_path.exists()
+        """Whether this machine is a terminal already.
+
+        One whose settings are broken is, and one whose settings are gone while their versions or its keys
+        are there: it is for its staff to put them back, not for anybody at the line to make it another one.
+        """
+        path = self.settings_path
+        if path.exists() or path.is_symlink():
+            return True
+        if reset_path(path).exists():
+            return False
+        has_keys = self._seen is not None and is_provisioned(self._seen)
+        return has_keys or SettingsHistory(path).directory.exists()
 
     def settings(self) -> Settings:
         """The settings on disk or, while they are broken, the last that were good. Raises: SettingsError."""
         try:
-            return load_settings(self.settings_path)
+            settings = load_settings(self.settings_path)
         except SettingsError:
             good = last_good(self.settings_path)
             if good is None:
                 raise
-            return good
+            settings = good
+        self._seen = settings
+        return settings
 
     def device(self) -> str:
         """The terminal's name, "" without settings."""
@@ -55,9 +80,17 @@ class Station:
     def login(self) -> Login:
         """Who may come in. Raises: SettingsError."""
         settings = self.settings()
-        if self._login is None or self._login[0] != settings.keys:
-            self._login = (settings.keys, Login(settings.keys, settings.device.name))
+        whose = (settings.keys, settings.device.name)
+        if self._login is None or self._login[0] != whose:
+            self._login = (whose, Login(*whose))
         return self._login[1]
+
+    def stands(self, user: User) -> bool:
+        """Whether `user` may go on. While that cannot be told, whoever is in may go on to mend it."""
+        try:
+            return self.login().stands(user)
+        except CampusgateError:
+            return True
 
     def record(self, user: User, session: str, action: str, details: Mapping[str, Any]) -> None:
         """Keep what was done for the journal; on a machine that is not provisioned there is none."""
@@ -67,10 +100,28 @@ class Station:
         entry = {"line": self.line_name, **details}
         self._audit(settings).add(user, session, action, entry, machine_clock(settings))
 
+    def denied(self, why: str) -> None:
+        """Keep that somebody was not let in; when it would fill the journal, only how often."""
+        with self._denials_lock:
+            self._denials, self._why_denied = self._denials + 1, why
+        self._tell_denials()
+
+    def _tell_denials(self) -> None:
+        with self._denials_lock:
+            now = time.monotonic()
+            paid = max(self._paid_until, now - _DENIED_AT_ONCE * _DENIED_EVERY) + _DENIED_EVERY
+            if not self._denials or paid > now:
+                return
+            self._paid_until = paid
+            times, why = self._denials, self._why_denied
+            self._denials = 0
+        self.record(NOBODY, "", "denied", {"why": why} | ({"times": times} if times > 1 else {}))
+
     def hand_over(self) -> None:
         """Give the journal what it does not have yet. Never raises."""
         with suppress(SettingsError):
             if self.provisioned:
+                self._tell_denials()
                 settings = self.settings()
                 self._audit(settings).hand_over(settings)
 
@@ -111,6 +162,8 @@ class StaffSession:
         Raises: CampusgateError, OSError with what to do. What is unforeseen becomes a `Refused`: a console
         ends for nothing but its line.
         """
+        if not self._station.stands(self.user):
+            raise Refused(f"{self.user.name}: was removed or has another role now; log in again")
         command, words = self._station.catalogue.find(text, self.user)
         arguments = command.arguments(words)
         if command.changes:

@@ -11,10 +11,10 @@ from hw.serial_line import LineLost
 from terminal.console.command import Refused
 from terminal.console.json_lines import JsonLines, Malformed, ToolDialogue
 from terminal.console.login import LoginRefused
-from terminal.console.people import NOBODY, SETTER_UP, described
+from terminal.console.people import SETTER_UP, described
 from terminal.console.prompt import Ended
 from terminal.console.session import User
-from terminal.console.staff import StaffSession, Station
+from terminal.console.staff import NOBODY, StaffSession, Station
 from terminal.console.wire import Interrupted, Wire
 
 _IDLE_MINUTES = 2.0  # a tool that says nothing for so long is gone
@@ -57,7 +57,7 @@ class Tools:
                         continue
                     if session is None or session.user == SETTER_UP:
                         session = self._before_login(lines, request)
-                    session.line = ToolDialogue(self._wire, lines, request.get("id"))
+                    session.line = ToolDialogue(self._wire, lines, request.get("id"), self._ending)
                     _, answer = session.run(_command(request))
                     self._answer(lines, request, answer)
                 except Interrupted:
@@ -95,11 +95,13 @@ class Tools:
                 return self._station.login().response(str(given["response"]))
             return self._station.login().password(str(given.get("name", "")), str(given.get("password", "")))
         except LoginRefused as refused:
-            self._station.record(NOBODY, "", "denied", {"why": refused.reason})
+            self._station.denied(refused.reason)
             raise
 
     def _begun(self, lines: JsonLines, user: User, request: Mapping[str, Any]) -> StaffSession:
-        return StaffSession(self._station, user, ToolDialogue(self._wire, lines, request.get("id")))
+        return StaffSession(
+            self._station, user, ToolDialogue(self._wire, lines, request.get("id"), self._ending)
+        )
 
     def _before_login(self, lines: JsonLines, request: Mapping[str, Any]) -> StaffSession:
         if self._station.provisioned:

@@ -38,7 +38,7 @@ class Tool:
     def run(self, command: Callable[[ToolDialogue], Any]) -> None:
         def guarded() -> None:
             try:
-                self.came.put(command(ToolDialogue(self.wire, self.lines, 7)))
+                self.came.put(command(ToolDialogue(self.wire, self.lines, 7, lambda: "")))
             except CampusgateError as error:
                 self.came.put(error)
 
