@@ -25,9 +25,6 @@ from terminal.provision import MAINTENANCE_KEY
 NO_KEY = "logging in by key is off: this terminal was given no maintenance key"
 
 
-_PASSWORD = "password"
-
-
 class LoginRefused(CampusgateError):
     """Raised when somebody is not let in. reason: for the client; it does not tell whether a name exists.
 
@@ -75,7 +72,7 @@ class Login:
             raise LoginRefused(str(error), self.wait()) from error
         except OSError as error:
             raise LoginRefused(f"passwords cannot be checked: {error}") from error
-        return User(account.name, account.role, _PASSWORD)
+        return User(account.name, account.role, "password")
 
     def response(self, text: str) -> User:
         """Whoever the maintenance key says is here. Raises: LoginRefused."""
@@ -91,8 +88,8 @@ class Login:
         return User(answer.name, answer.role, "key")
 
     def stands(self, user: User) -> bool:
-        """Whether the account that `user` came in by is there still, with that role. Raises: AccountsError."""
-        if user.via != _PASSWORD:
+        """Whether the account that `user` came in by is still there, in that role. Raises: AccountsError."""
+        if user.via != "password":
             return True
         return any((one.name, one.role) == (user.name, user.role) for one in self._accounts.all())
 

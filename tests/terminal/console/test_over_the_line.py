@@ -101,17 +101,6 @@ def test_picocom_receives_records_and_central_takes_them(
     assert last(rig, "records export")["through"] == RECORDS
 
 
-def test_a_receiver_that_begins_too_early_gets_its_file_all_the_same(
-    rig: ConsoleRig, person: pexpect.spawn, tmp_path: Path
-) -> None:
-    person.send("records export line\r")
-    rig.download(person)  # asks for the file with C, before there is one
-    person.expect("exit status: 0")
-    person.expect(f"records +{RECORDS}")
-    goes_on(rig, person)
-    assert imported(rig, tmp_path / "campusgate-north-gate-1-1.records") == RECORDS
-
-
 def test_what_was_typed_ahead_of_a_transfer_is_no_part_of_it_and_no_command(
     rig: ConsoleRig, person: pexpect.spawn, roster: Path
 ) -> None:
