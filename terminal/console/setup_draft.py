@@ -74,6 +74,11 @@ class SetupDraft:
         """Forget that there was an attempt, once it became a terminal. Raises: OSError."""
         self._marker.unlink(missing_ok=True)
 
+    @property
+    def begun(self) -> bool:
+        """Whether there was an attempt that has not become a terminal."""
+        return self._marker.exists()
+
     def exists(self) -> bool:
         """Whether there is a draft to finish."""
         return self._draft.exists()

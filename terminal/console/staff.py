@@ -22,6 +22,7 @@ from terminal.console.login import Login
 from terminal.console.reset import reset_path
 from terminal.console.roles import Role
 from terminal.console.session import Dialogue, User
+from terminal.console.setup_draft import SetupDraft
 from terminal.provision import is_provisioned
 from terminal.staff_clock import machine_clock
 
@@ -54,7 +55,8 @@ class Station:
         path = self.settings_path
         if path.exists() or path.is_symlink():
             return True
-        if reset_path(path).exists():
+        # The keys that an attempt to set it up has made are not yet a terminal's.
+        if reset_path(path).exists() or SetupDraft(path).begun:
             return False
         has_keys = self._seen is not None and is_provisioned(self._seen)
         return has_keys or SettingsHistory(path).directory.exists()

@@ -123,23 +123,6 @@ def test_ctrl_c_ends_the_wait_for_a_transfer_at_once(
     assert not (rig.settings.state / "console-files").exists()
 
 
-def test_a_sender_that_is_stopped_cancels_and_leaves_nothing(
-    rig: ConsoleRig, person: pexpect.spawn, tmp_path: Path
-) -> None:
-    large = tmp_path / "large.roster"
-    large.write_bytes(random.Random(3).randbytes(8_000_000))
-    rig.does(person, "roster import line", "Now send the file")
-    sent = len(rig.cable.heard)
-    rig.upload(person, large)
-    assert _goes_over(rig, sent)
-    person.send("\x03")  # picocom's terminal is sb's now, which ends without a word to the console
-    person.expect("exit status: 130")
-    person.send("\x03\x03")
-    person.expect("! interrupted")
-    goes_on(rig, person)
-    assert not (rig.settings.state / "console-files").exists()
-
-
 def test_a_receiver_that_is_stopped_cancels_and_keeps_nothing(
     rig: ConsoleRig, person: pexpect.spawn, tmp_path: Path
 ) -> None:
