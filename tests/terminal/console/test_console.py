@@ -286,6 +286,16 @@ def test_a_stop_ends_it_at_once(rig: ConsoleRig) -> None:
         person.expect("logged out: the console stops")
 
 
+def test_a_stop_ends_what_runs_too(rig: ConsoleRig) -> None:
+    with rig.picocom() as person:
+        rig.log_in(person)
+        rig.does(person, "show log follow", "not running|nothing answers")
+        assert rig.process
+        rig.process.terminate()
+        assert rig.process.wait(30) == 0
+        person.expect("logged out: the console stops")
+
+
 def test_who_left_while_a_long_command_ran_is_logged_out_when_it_ends(rig: ConsoleRig) -> None:
     rig.kill()
     program_text = (

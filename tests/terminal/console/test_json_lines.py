@@ -81,7 +81,8 @@ def test_lines_may_end_in_three_ways_and_come_in_pieces(tool: Tool, end: bytes) 
 
 
 @pytest.mark.parametrize(
-    "line", [b"help", b"[1]", b"\xff\xfe", b"[" * 5000, b"x" * (LONGEST + 1), b'{"a": NaN']
+    "line",
+    [b"help", b"[1]", b"\xff\xfe", b"[" * 5000, b"x" * (LONGEST + 1), b'{"a": NaN', b'{"do": "\\ud800"}'],
 )
 def test_a_line_that_is_no_object_hurts_only_itself(tool: Tool, line: bytes) -> None:
     tool.run(lambda _: tool.lines.next())
