@@ -101,6 +101,18 @@ def test_picocom_receives_records_and_central_takes_them(
     assert last(rig, "records export")["through"] == RECORDS
 
 
+def test_a_receiver_that_begins_too_early_gets_its_file_all_the_same(
+    rig: ConsoleRig, person: pexpect.spawn, tmp_path: Path
+) -> None:
+    # Not before the echo: picocom holds back what was typed just before C-a until its rb has ended.
+    rig.does(person, "records export line")
+    rig.download(person)  # it may ask for the file before there is one
+    person.expect("exit status: 0")
+    person.expect(f"records +{RECORDS}")
+    goes_on(rig, person)
+    assert imported(rig, tmp_path / "campusgate-north-gate-1-1.records") == RECORDS
+
+
 def test_what_was_typed_ahead_of_a_transfer_is_no_part_of_it_and_no_command(
     rig: ConsoleRig, person: pexpect.spawn, roster: Path
 ) -> None:
@@ -119,6 +131,24 @@ def test_ctrl_c_ends_the_wait_for_a_transfer_at_once(
     rig.does(person, command, "Now (send|receive) the file")
     person.send("\x03")
     person.expect("interrupted|called off")
+    goes_on(rig, person)
+    assert not (rig.settings.state / "console-files").exists()
+
+
+def test_a_sender_that_is_stopped_cancels_and_leaves_nothing(
+    rig: ConsoleRig, person: pexpect.spawn, tmp_path: Path
+) -> None:
+    large = tmp_path / "large.roster"
+    large.write_bytes(random.Random(3).randbytes(8_000_000))
+    rig.does(person, "roster import line", "Now send the file")
+    sent = len(rig.cable.heard)
+    rig.upload(person, large)
+    assert _goes_over(rig, sent)
+    person.send("\x03")  # picocom's terminal is sb's now
+    person.expect("exit status: 130")
+    # sb cancels, but picocom may throw that away when it takes its port back: then its person says so.
+    person.send("\x03\x03")
+    person.expect("! (interrupted|the other end cancelled the transfer)")
     goes_on(rig, person)
     assert not (rig.settings.state / "console-files").exists()
 
