@@ -6,7 +6,6 @@ import queue
 import threading
 import time
 from dataclasses import dataclass
-from urllib.parse import urlsplit, urlunsplit
 
 import requests
 
@@ -21,7 +20,7 @@ from sync.refusal import intruder
 class Tried:
     """What came of it.
 
-    fault: its name and text, "" when there is none. url: what was asked for, without a user or password.
+    fault: its name and text, "" when there is none. url: what was asked for.
     ms: milliseconds until the answer, or the fault. status: of HTTP, None without an answer.
     """
 
@@ -50,7 +49,7 @@ def tried(settings: Settings) -> Tried:
         what = f"no answer within central.timeout ({settings.central.timeout:g} s)"
         fault, status = SyncFault(Fault.TIMEOUT, f"{what}; is it DNS, a firewall, or a slow link?"), None
     ms = round((time.monotonic() - begun) * 1000)
-    return Tried(fault is None, str(fault or ""), _without_user(url), ms, status)
+    return Tried(fault is None, str(fault or ""), url, ms, status)
 
 
 def _asked(settings: Settings, url: str) -> tuple[SyncFault | None, int | None]:
@@ -74,8 +73,3 @@ def _fault_in(response: requests.Response) -> SyncFault | None:
     if status != 200:
         return SyncFault(Fault.NOT_CENTRAL, f"status {status} for the roster; is central.url right?")
     return None
-
-
-def _without_user(url: str) -> str:
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))

@@ -132,7 +132,8 @@ from config.heartbeat import Heartbeat
 from config.process_log import ProcessLog
 from config.control import Events
 import logging
-resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))  # as on a full tmpfs: files can be made and not written
+before = resource.getrlimit(resource.RLIMIT_FSIZE)
+resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))  # as on a full tmpfs: files can be made and not written
 log = ProcessLog(Path(sys.argv[1]), Events())
 beats = Heartbeat(Path(sys.argv[1]), ("main",))
 beats._written -= 10
@@ -141,6 +142,7 @@ logging.info("serving all the same")
 assert beats.health()["state"] == "well"
 assert any("serving" in line for line in log.lines(10)), log.lines(10)
 assert any("heartbeat cannot be written" in line for line in log.lines(10))
+resource.setrlimit(resource.RLIMIT_FSIZE, before)  # what measures the tests writes at the end
 """
 
 

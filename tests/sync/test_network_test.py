@@ -71,9 +71,3 @@ def test_a_name_that_is_looked_up_for_ever_does_not_hang_it(
     while any(thread.name == "network test" for thread in threading.enumerate()):
         assert time.monotonic() < deadline
         time.sleep(0.01)
-
-
-def test_a_password_in_the_url_is_not_told(settings: Settings) -> None:
-    found = tried(at(settings, "http://gate:secret@127.0.0.1:9"))
-    assert found.url == "http://127.0.0.1:9/tuf/metadata/timestamp.json"
-    assert "secret" not in str(found)

@@ -28,6 +28,7 @@ class Tool:
 
     def __init__(self, directory: Path) -> None:
         self.cable = NullModem(directory)
+        self.cable.patience = 30.0
         self._line = SerialLine(str(self.cable.near), 115_200)
         self.wire = Wire(self._line)
         self._far = SerialLine(str(self.cable.far), 115_200)
@@ -49,7 +50,9 @@ class Tool:
 
     def hears(self) -> dict[str, Any]:
         while b"\n" not in self._rest:
-            self._rest += self._far.read(30)
+            came = self._far.read(30)
+            assert came, "the console says nothing"
+            self._rest += came
         line, _, self._rest = self._rest.partition(b"\n")
         found: dict[str, Any] = json.loads(line)
         assert found.pop("id") == 7
