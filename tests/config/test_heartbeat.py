@@ -133,7 +133,8 @@ from config.process_log import ProcessLog
 from config.control import Events
 import logging
 before = resource.getrlimit(resource.RLIMIT_FSIZE)
-resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))  # as on a full tmpfs: files can be made and not written
+# As on a full tmpfs: files can be made and not written.
+resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
 log = ProcessLog(Path(sys.argv[1]), Events())
 beats = Heartbeat(Path(sys.argv[1]), ("main",))
 beats._written -= 10

@@ -12,19 +12,21 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+_LATE = 10.0  # seconds
+
 
 class NullModem:
     """A cable in `directory`. near, far: paths that programs open as serial ports; they stay while unplugged.
 
     screen: rows and columns of a terminal at the far end that says so when asked (DSR 6); None for one that
-    does not. spoil: what becomes of the bytes on their way to the console. patience: seconds that whoever
-    reads at the far end may be late, for this cable is faster than any UART.
+    does not. spoil: what becomes of the bytes on their way to the console. What nobody reads
+    at the far end is lost, as on a cable; but who reads may be late, for this cable is faster than any UART.
     """
 
     def __init__(self, directory: Path) -> None:
         self.near, self.far = directory / "near", directory / "far"
         self.screen: tuple[int, int] | None = None
-        self.patience = 0.0
+        self._read = True  # whether somebody at the far end takes what comes
         self.spoil: Callable[[bytes], bytes] = lambda data: data
         self.heard = bytearray()  # all that the console said
         self._lock = threading.Lock()
@@ -111,8 +113,11 @@ class NullModem:
                     self._to_far(other[0], data)
 
     def _to_far(self, master: int, data: bytes) -> None:
-        """What nobody reads there within `patience` is lost, as on a cable."""
+        """Give it to whoever reads there; who has taken nothing for long is nobody, until they take again."""
         rest = memoryview(data)
-        while rest and select.select([], [master], [], self.patience)[1]:
+        while rest:
+            self._read = bool(select.select([], [master], [], _LATE if self._read else 0.0)[1])
+            if not self._read:
+                return
             with suppress(BlockingIOError):
                 rest = rest[os.write(master, rest) :]

@@ -28,7 +28,6 @@ class Tool:
 
     def __init__(self, directory: Path) -> None:
         self.cable = NullModem(directory)
-        self.cable.patience = 30.0
         self._line = SerialLine(str(self.cable.near), 115_200)
         self.wire = Wire(self._line)
         self._far = SerialLine(str(self.cable.far), 115_200)

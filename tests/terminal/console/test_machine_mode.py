@@ -23,7 +23,6 @@ ENDLESS = "show log follow"
 @pytest.fixture(scope="module")
 def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ConsoleRig]:
     with console_rig(tmp_path_factory.mktemp("machine")) as made:
-        made.cable.patience = 30.0
         yield made
 
 
