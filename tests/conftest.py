@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import sys
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,24 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 settings.load_profile("campusgate")
+
+
+def _one_after_the_other(install: Callable[[Any], None]) -> Callable[[Any], None]:
+    """Before Python 3.12 two threads that take coverage's tracer up at once end one of them, now and then."""
+
+    def installed(tracer: Any) -> None:
+        for _ in range(100):
+            try:
+                return install(tracer)
+            except RuntimeError:
+                time.sleep(0.001)
+        return install(tracer)
+
+    return installed
+
+
+if sys.version_info < (3, 12):
+    sys.settrace = _one_after_the_other(sys.settrace)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -10,7 +10,7 @@ from collections import defaultdict
 from functools import cached_property
 from typing import NamedTuple
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_serializer, field_validator
 
 from terminal.person import SUBJECT, PersonKind
 from terminal.policy.calendar import Calendar
@@ -130,6 +130,11 @@ class Event(Table):
         if bad := [one for one in people if not SUBJECT.fullmatch(one)]:
             raise ValueError(f"{bad[0]!r} is no person's number")
         return people
+
+    @field_serializer("people", when_used="json")
+    def _in_order(self, people: frozenset[str]) -> list[str]:
+        """The same policy is the same bytes every time it is signed."""
+        return sorted(people)
 
     def at(self, local: dt.datetime) -> bool:
         """Whether one may come or go at that local time; both minutes are included, as in all hours."""
