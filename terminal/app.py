@@ -150,7 +150,7 @@ class Terminal:
                 self._control.heartbeat.beat(GATE)
                 self._portal.tick(now)
                 self._devices.indicators.tick(now)
-                self._maintenance.serve()
+                self._maintenance.serve(self._look)  # a lockdown is in the status that is asked for next
                 if self._keeping.open(now):
                     self._equip(self._keeping.journal)
                 if now >= look_at:

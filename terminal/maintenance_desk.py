@@ -36,17 +36,25 @@ class MaintenanceDesk:
                 raise TimeoutError(f"the gate's loop {self._trouble()}; nothing was done") from None
             return future.result()  # it has begun
 
-    def serve(self) -> None:
-        """Do what was asked for since the last call. For the gate's thread; never raises."""
+    def serve(self, then: Callable[[], None] = lambda: None) -> None:
+        """Do what was asked for since the last call. For the gate's thread; raises what `then` raises.
+
+        then: called after each piece of work, before whoever asked for it hears that it is done.
+        """
         self._served = time.monotonic()
         while not self._asked.empty():
             future, function = self._asked.get()
             if not future.set_running_or_notify_cancel():
                 continue
             try:
-                future.set_result(function())
+                done = function()
             except Exception as error:  # noqa: BLE001 - it belongs to whoever asked
                 future.set_exception(error)
+                continue
+            try:
+                then()
+            finally:
+                future.set_result(done)
 
     def _trouble(self) -> str:
         since = time.monotonic() - self._served

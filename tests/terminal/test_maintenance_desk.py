@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 
@@ -26,6 +27,34 @@ def test_work_is_done_by_the_serving_thread_and_its_answer_comes_back():
         with pytest.raises(ZeroDivisionError):
             desk.run(lambda: 1 // 0)
         assert desk.run(lambda: "and goes on") == "and goes on"
+    finally:
+        over.set()
+        gate.join()
+
+
+def test_what_follows_from_work_is_done_before_whoever_asked_hears_of_it():
+    desk = MaintenanceDesk()
+    over = threading.Event()
+    done: list[str] = []
+
+    def then() -> None:
+        time.sleep(0.05)
+        done.append("then")
+        raise LookupError
+
+    def serve() -> None:
+        while not over.wait(0.001):
+            with contextlib.suppress(LookupError):
+                desk.serve(then)
+
+    gate = threading.Thread(target=serve)
+    gate.start()
+    try:
+        assert desk.run(lambda: done.append("work")) is None
+        assert done == ["work", "then"]
+        with pytest.raises(ZeroDivisionError):
+            desk.run(lambda: 1 // 0)
+        assert done == ["work", "then"]
     finally:
         over.set()
         gate.join()
