@@ -63,7 +63,7 @@ STEPS: dict[str, tuple[str, Step, int]] = {
         Step("terminal.portal:Portal.open_for", after=True, nth=2),
         1,
     ),
-    "the answer not published": ("terminal", Step("config.control:Events.publish", after=False, nth=2), 1),
+    "the answer not published": ("terminal", Step("terminal.app:answer_event", after=False, nth=2), 1),
     "the batch signed, not sent": ("sync", Step("sync.uplink:sign_batch", after=True), 1),
     "central answered, no receipt saved": ("sync", Step("sync.uplink:Uplink._believe", after=False), 1),
     "the receipt saved, not taken up": ("sync", Step("terminal.receipt:Receipt.save", after=True), 1),
