@@ -189,7 +189,8 @@ class RandomRun:
         """End it, unless it has ended."""
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGINT)
-            self._process.communicate(timeout=30)
+        with self._process:  # its output is closed, if nobody has read it
+            self._process.wait(30)
 
 
 @pytest.fixture(scope="module", autouse=True)
