@@ -73,19 +73,20 @@ def run(path: Path) -> None:
     Example:
       campusgate terminal run --settings /etc/campusgate/campusgate.toml
     """
-    settings = load_settings(path)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     from config.process_ops import begin_anew_if
     from terminal.app import Terminal
+    from terminal.console.reverting import reverting
 
-    app = Terminal(settings)
+    with reverting(path, "terminal"):  # before they are loaded: they may be what keeps it from starting
+        app = Terminal(load_settings(path))
 
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        app.stop()
+        def stop(_number: int, _frame: FrameType | None) -> None:
+            app.stop()
 
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
-    app.run()
+        signal.signal(signal.SIGTERM, stop)
+        signal.signal(signal.SIGINT, stop)
+        app.run()
     begin_anew_if(lambda: app.restart)
 
 

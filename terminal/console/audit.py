@@ -86,6 +86,8 @@ class Audit:
         for name in self._names():
             try:
                 found.append((name, json.loads((self._directory / name).read_bytes())))
+            except FileNotFoundError:  # another process has handed it over
+                continue
             except (OSError, ValueError) as error:
                 log.error("%s: is damaged: %s", self._directory / name, error)
                 (self._directory / name).rename(self._directory / f"{name}.damaged")

@@ -9,16 +9,12 @@ import logging
 import threading
 from collections.abc import Callable
 
-from config.control import ask
-from config.errors import CampusgateError, ControlError
-from config.settings_history import Version
+from config.errors import CampusgateError
 from hw.serial_line import Line, LineLost
 from terminal.console.people import People
 from terminal.console.prompt import Ended
-from terminal.console.reset import PROCESSES, finish_reset
-from terminal.console.roles import Role
-from terminal.console.session import User
-from terminal.console.settings_commands import revert_if_due
+from terminal.console.reset import finish_reset
+from terminal.console.reverting import Reverting
 from terminal.console.staff import Station
 from terminal.console.tools import Tools
 from terminal.console.wire import Wire
@@ -27,7 +23,6 @@ log = logging.getLogger(__name__)
 
 _AGAIN_AFTER = 1.0  # seconds until a line that is not there is tried again
 _CHORES_EVERY = 1.0  # seconds
-ITSELF = User("campusgate", Role.ADMIN, "itself")
 
 
 class Console:
@@ -96,8 +91,9 @@ class Console:
     def _chores(self) -> None:
         """What must go on whether anybody is at the line or not."""
         self._finish_reset()
+        reverting = Reverting(self._station)
         while True:
-            self._revert()
+            reverting.look()
             self._station.hand_over()
             if self._stop.wait(_CHORES_EVERY):
                 return
@@ -107,20 +103,3 @@ class Console:
             finish_reset(self._station.settings_path)
         except (CampusgateError, OSError) as error:
             log.error("a factory reset that was cut off cannot go on: %s", error)
-
-    def _revert(self) -> None:
-        """Bring back the settings that were to be confirmed and were not."""
-        try:
-            revert_if_due(self._station.settings_path, self._restart)
-        except (CampusgateError, OSError) as error:
-            log.error("settings that were not confirmed cannot be brought back: %s", error)
-
-    def _restart(self, version: Version) -> None:
-        log.warning("settings were not confirmed: back to what they were, now version %d", version.number)
-        self._station.record(ITSELF, "", "revert", {"version": version.number})
-        settings = self._station.settings()
-        for process in PROCESSES:
-            try:
-                ask(settings.socket(process), "restart")
-            except ControlError as error:
-                log.warning("%s", error)

@@ -7,13 +7,12 @@ edited, keys that belong together being set one by one; what is wrong with it is
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from pathlib import Path
 
 from config.candidate import changes, difference, with_value, without
 from config.candidate_file import CandidateFile
 from config.errors import KeyFileError, SettingsError
 from config.settings import parse_settings
-from config.settings_history import SettingsHistory, Version
+from config.settings_history import SettingsHistory
 from terminal.console.command import Answer, Arguments, Command, Parameter, Refused
 from terminal.console.restarting import restarted, told
 from terminal.console.roles import Role
@@ -34,15 +33,6 @@ from terminal.overview import PROCESSES
 from terminal.provision import device_key
 
 _CANDIDATE = "candidate"
-
-
-def revert_if_due(path: Path, restart: Callable[[Version], None] = lambda _: None) -> Version | None:
-    """Take back a commit of the settings file `path` that nobody confirmed in time.
-
-    The version that is in force again; None when nothing was due. To be called every second and at start.
-    restart: see `SettingsHistory.revert_if_due`. Raises: CommitRefused, OSError; the next call tries again.
-    """
-    return SettingsHistory(path).revert_if_due(restart)
 
 
 def _set(session: Session, arguments: Arguments) -> Answer:

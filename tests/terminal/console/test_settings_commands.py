@@ -20,7 +20,7 @@ from config.settings_history import CommitRefused, SettingsHistory
 from terminal.console.command import Answer, Command, Refused, installed
 from terminal.console.roles import Role
 from terminal.console.session import User
-from terminal.console.settings_commands import COMMANDS, revert_if_due
+from terminal.console.settings_commands import COMMANDS
 
 TEXT = """\
 # The gate at the north road.
@@ -241,7 +241,7 @@ def test_a_confirmed_commit_stays_once_it_is_confirmed(desk: Desk, restarted: li
     assert "or version 1 comes back" in desk.shows("show history")[-1]
     assert desk.give("confirm") == {"version": 2, "confirmed": True}
     assert [action for action, _ in desk.recorded] == ["commit", "confirm"]
-    assert revert_if_due(desk.settings_path) is None
+    assert SettingsHistory(desk.settings_path).revert_if_due() is None
     assert restarted == ["terminal", "sync"]
 
 
@@ -250,12 +250,12 @@ def test_a_commit_that_nobody_confirms_is_undone_at_the_next_look_after_a_restar
 ) -> None:
     desk.give("set relay.pin 27")
     desk.give("commit confirmed")
-    assert revert_if_due(desk.settings_path) is None
+    assert SettingsHistory(desk.settings_path).revert_if_due() is None
     marker = SettingsHistory(desk.settings_path).directory / "unconfirmed.json"
     kept = json.loads(marker.read_bytes())
     marker.write_text(json.dumps(kept | {"boot": "another"}), "ascii")
     told: list[int] = []
-    version = revert_if_due(desk.settings_path, lambda version: told.append(version.number))
+    version = SettingsHistory(desk.settings_path).revert_if_due(lambda version: told.append(version.number))
     assert version is not None
     assert told == [version.number] == [3]
     assert in_force(desk) == TEXT
