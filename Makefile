@@ -21,7 +21,7 @@ test: setup ## every test, on all cores, with branch coverage; ARGS='-k codes' g
 ifdef ARGS
 	$(bin)/pytest $(cover) --cov-report=term $(ARGS)
 else
-	$(bin)/pytest -n auto --dist loadfile -m 'not campus' $(cover) --cov-report=
+	$(bin)/pytest -n auto --dist loadfile --no-loadscope-reorder -m 'not campus' $(cover) --cov-report=
 	$(bin)/pytest -m campus $(cover) --cov-append --cov-report=term
 endif
 
