@@ -33,7 +33,7 @@ from prompt_toolkit.shortcuts import CompleteStyle, PromptSession
 from config.errors import CampusgateError
 from hw.serial_line import LineLost
 from terminal.console import render
-from terminal.console.toolkit import Recent, Unseen, WireText, ignore
+from terminal.console.toolkit import Recent, Unseen, WireText, forget, ignore
 from terminal.console.wire import Interrupted, Wire
 
 LONGEST = 2000  # characters of a line; a longer one is no command, it is a file or noise
@@ -196,6 +196,7 @@ class Prompt:
                 session.app.exit(exception=error)
             return
         if cleaned := self._cleaned(data):
+            forget()
             self._pipe.send_text(cleaned)
 
     def _typed_ahead(self) -> int:

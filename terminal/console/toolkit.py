@@ -1,4 +1,7 @@
-"""What prompt_toolkit is given: completions, how a secret looks, the wire as a screen, keys of no effect."""
+"""What prompt_toolkit is given: completions, how a secret looks, the wire as a screen, keys of no effect.
+
+And what is taken from it again: it remembers more than a process that never ends can hold.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,16 @@ from collections.abc import Callable, Iterable, Iterator
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 from prompt_toolkit.history import InMemoryHistory
+from prompt_toolkit.input.vt100_parser import _IS_PREFIX_OF_LONGER_MATCH_CACHE
 from prompt_toolkit.key_binding import KeyPressEvent
 from prompt_toolkit.layout.processors import Processor, Transformation, TransformationInput
+from prompt_toolkit.layout.screen import _CHAR_CACHE
+from prompt_toolkit.utils import _CHAR_SIZES_CACHE
 
 from terminal.console.wire import Wire
 
 _KEPT = 200  # lines
+_REMEMBERED = 4000  # entries; people at work need some hundreds
 
 
 class Recent(InMemoryHistory):
@@ -37,6 +44,18 @@ class Completions(Completer):
         begun = "" if not before or before[-1].isspace() else before.split()[-1]
         for word, what in self._words(before):
             yield Completion(word + " ", start_position=-len(begun), display=word, display_meta=what)
+
+
+def forget() -> None:
+    """Empty what prompt_toolkit fills without a bound: texts it has measured, shown, or taken for half a key.
+
+    Noise makes as many as it likes. To be called for every piece of what comes.
+    """
+    for known in (_CHAR_SIZES_CACHE, _IS_PREFIX_OF_LONGER_MATCH_CACHE, _CHAR_CACHE):
+        if len(known) > _REMEMBERED:
+            known.clear()
+    if not _CHAR_CACHE:
+        _CHAR_CACHE._keys.clear()
 
 
 def ignore(event: KeyPressEvent) -> None:

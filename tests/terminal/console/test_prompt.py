@@ -12,6 +12,7 @@ import pytest
 
 from config.errors import CampusgateError
 from hw.serial_line import LineLost, SerialLine
+from terminal.console import toolkit
 from terminal.console.prompt import LONGEST, Ended, Prompt
 from terminal.console.toolkit import Completions, Recent
 from terminal.console.wire import Interrupted, Wire
@@ -205,3 +206,19 @@ def test_a_cable_that_is_pulled_ends_a_prompt(person: Person) -> None:
     person.cable.unplug()
     assert isinstance(person.answer(), LineLost)
     person.cable.plug()
+
+
+def test_what_comes_is_not_remembered_for_ever(person: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(toolkit, "_REMEMBERED", 100)
+    caches = (toolkit._CHAR_SIZES_CACHE, toolkit._IS_PREFIX_OF_LONGER_MATCH_CACHE, toolkit._CHAR_CACHE)
+    for part in range(20):  # each of it once, as in noise
+        person.command()
+        chinese = "".join(chr(0x4E00 + 60 * part + n) for n in range(60))
+        keys = "".join(f"\x1b[{part};{n}Q" for n in range(20))
+        person.types(f"{chinese}\r".encode())
+        assert person.answer() == chinese
+        person.command()
+        person.types(keys.encode() + b"\x15end\r")
+        assert person.answer() == "end"
+    sizes = [*map(len, caches), len(toolkit._CHAR_CACHE._keys)]
+    assert max(sizes) < 600, sizes  # and not one for each of 1,200 characters and 400 keys
