@@ -60,13 +60,13 @@ class Reverting:
 def reverting(settings_path: Path, who: str) -> Iterator[None]:
     """Look at once, and every second while it lasts. who: is named as the line in the record of it."""
     station = Station(settings_path, Catalogue(()), who)
-    reverting = Reverting(station)
-    reverting.look()
+    watch = Reverting(station)
+    watch.look()
     over = threading.Event()
 
     def chores() -> None:
         while not over.wait(LOOK_EVERY):
-            reverting.look()
+            watch.look()
             station.hand_over()
 
     thread = threading.Thread(target=chores, name="reverting", daemon=True)
