@@ -11,6 +11,7 @@ import select
 import sys
 import termios
 import tty
+from pathlib import Path
 from typing import Protocol
 
 import serial
@@ -79,6 +80,20 @@ class SerialLine:
         """See `Line.close`."""
         with contextlib.suppress(OSError):
             self._port.close()
+
+
+class StandIn(SerialLine):
+    """A serial port that serves until the port `missed` is there, and is lost then. Raises: as SerialLine."""
+
+    def __init__(self, port: str, baud: int, missed: Path) -> None:
+        super().__init__(port, baud)
+        self._missed = missed
+
+    def read(self, timeout: float) -> bytes:
+        """See `Line.read`."""
+        if self._missed.exists():
+            raise LineLost(f"{self._missed} is there now, and is served instead of {self._name}")
+        return super().read(timeout)
 
 
 class OwnLine:
