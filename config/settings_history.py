@@ -11,6 +11,7 @@ version will be (.json), then what is to come back, then the settings file itsel
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
@@ -24,6 +25,8 @@ from config.files import sync_directory, write_atomic
 from config.settings import Settings, parse_settings
 from config.single import AlreadyRunning, Single
 
+log = logging.getLogger(__name__)
+
 BY_HAND = "by hand"
 ITSELF = "campusgate"
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -31,6 +34,10 @@ _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 class CommitRefused(CampusgateError, ValueError):
     """Raised when settings cannot be put in force, confirmed or taken back; says why and what to do."""
+
+
+class MarkerDamaged(CommitRefused):
+    """Raised when it cannot be told what comes back unless somebody confirms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +68,10 @@ class Unconfirmed:
     by: str
     boot: str
     deadline: float
+
+    def __post_init__(self) -> None:
+        if type(self.back_to) is not int or not isinstance(self.deadline, int | float):
+            raise TypeError("is no commit that waits")
 
     def seconds_left(self, now: BootTime) -> float:
         """How long until it is undone; 0 when it is to be undone now."""
@@ -154,22 +165,25 @@ class SettingsHistory:
             return self._put(text.encode(), by, comment, marker)
 
     def unconfirmed(self) -> Unconfirmed | None:
-        """The commit that waits to be confirmed. Raises: CommitRefused when its file is damaged; OSError."""
+        """The commit that waits to be confirmed. Raises: MarkerDamaged, OSError."""
         try:
             return Unconfirmed(**json.loads(self._marker.read_bytes()))
         except FileNotFoundError:
             return None
         except (ValueError, TypeError) as error:
-            raise CommitRefused(f"{self._marker}: is damaged; remove it to keep what is in force") from error
+            raise MarkerDamaged(
+                f"{self._marker}: is damaged; `confirm` keeps what is in force, `rollback` has what was"
+            ) from error
 
     def confirm(self) -> Version:
         """Keep what waits to be confirmed: the version now in force. Raises: CommitRefused, OSError."""
         with self.alone():
-            waiting = self.unconfirmed()
-            if waiting is None:
-                raise CommitRefused("nothing waits to be confirmed")
-            if not waiting.seconds_left(self.clock()):
-                raise CommitRefused(f"it is too late: version {waiting.back_to} comes back")
+            with suppress(MarkerDamaged):
+                waiting = self.unconfirmed()
+                if waiting is None:
+                    raise CommitRefused("nothing waits to be confirmed")
+                if not waiting.seconds_left(self.clock()):
+                    raise CommitRefused(f"it is too late: version {waiting.back_to} comes back")
             self._confirmed()
             return self.versions()[-1]
 
@@ -233,7 +247,10 @@ class SettingsHistory:
         if marker:
             write_atomic(self._marker, json.dumps(asdict(marker)).encode())
         write_atomic(self.path, data)
-        write_atomic(self._file(number), data)
+        try:
+            write_atomic(self._file(number), data)
+        except OSError as error:  # it is in force all the same, and `_keep` makes up for its copy
+            log.error("%s: cannot be written yet: %s", self._file(number), error.strerror)
         return version
 
     def _intend(self, number: int, data: bytes, by: str, comment: str) -> Version:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+import json
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from config import settings_history
 from config.candidate_file import CandidateFile
 from config.errors import SettingsError
+from config.files import write_atomic
 from config.settings_history import BootTime, CommitRefused, SettingsHistory, boot_time
 from config.single import Single
 
@@ -219,10 +223,33 @@ def test_a_version_that_is_damaged_or_not_there_is_never_used(history: SettingsH
 
 def test_a_damaged_deadline_is_named(history: SettingsHistory) -> None:
     history.commit_confirmed(NEW, "anna", 5)
-    for damage in (b"", b"{}", b"[]", b"\xff"):
+    whole = json.loads((history.directory / "unconfirmed.json").read_bytes())
+    wrong = [json.dumps(whole | change).encode() for change in ({"deadline": "soon"}, {"back_to": None})]
+    for damage in (b"", b"{}", b"[]", b"\xff", *wrong):
         (history.directory / "unconfirmed.json").write_bytes(damage)
-        with pytest.raises(CommitRefused, match=r"unconfirmed\.json: is damaged; remove it"):
+        with pytest.raises(CommitRefused, match=r"unconfirmed\.json: is damaged; `confirm` keeps what"):
             history.revert_if_due()
+    assert history.confirm().number == 2
+    assert history.unconfirmed() is None
+    assert in_force(history) == NEW
+
+
+def test_a_disk_that_is_full_after_the_settings_were_written_leaves_them_in_force_and_says_so(
+    history: SettingsHistory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answer must not be that nothing was done, when the next start goes by the new ones."""
+
+    def until_full(path: Path, data: bytes) -> None:
+        if path.name == "000002.toml":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write_atomic(path, data)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(settings_history, "write_atomic", until_full)
+        assert history.commit(NEW, "anna", "the relay moved").number == 2
+    assert in_force(history) == NEW
+    history.commit(NEWER, "ben")
+    assert told(history)[1:] == [(2, "anna", "the relay moved"), (3, "ben", "")]
 
 
 def test_a_link_to_the_settings_stays_one_and_relative_paths_start_at_the_link(
