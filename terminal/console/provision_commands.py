@@ -83,8 +83,8 @@ def _factory_reset(session: Session, given: Arguments) -> Answer:
     journal = JournalReader(settings.journal)
     if not discard:
         _refuse_what_waits(journal, settings.receipt, name)
-    question = f"everything in {settings.state} is deleted, {name} is no more; type its name again, or no"
-    if session.line.ask(question, (name, "no")) != name:
+    question = f"everything in {settings.state} is deleted, {name} is no more; type its whole name, or no:"
+    if session.line.text(question) != name:  # not `ask`, which takes the beginning of an answer for it
         raise Refused("nothing was done")
     before = 0 if discard else journal.newest()
     session.record("factory reset", {"device": name, "discard_records": discard})
