@@ -51,6 +51,8 @@ class Tools:
                         return
                     if "login" in request:
                         user = self._logged_in(request["login"])
+                        if session and session.user != SETTER_UP:
+                            session.record("logout", {"why": f"{user.name} logged in"})
                         session = self._begun(lines, user, request)
                         session.record("login", {})
                         self._answer(lines, request, described(user))

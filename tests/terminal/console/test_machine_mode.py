@@ -102,3 +102,16 @@ def test_a_cancel_ends_what_runs(rig: ConsoleRig) -> None:
     answers = through_pipes(rig, "observe", *asked)
     assert answers[1]["error"] == "interrupted"
     assert answers[2]["ok"]
+
+
+def test_who_logs_in_in_anothers_place_ends_that_session(rig: ConsoleRig) -> None:
+    known = len(rig.entries())
+    again = {"id": 90, "login": {"name": "observe", "password": rig.passwords["observe"]}}
+    through_pipes(rig, "admin", again)
+    said = [(one["user"], one["action"], one["details"].get("why")) for one in rig.entries()[known:]]
+    assert said == [
+        ("admin", "login", None),
+        ("admin", "logout", "observe logged in"),
+        ("observe", "login", None),
+        ("observe", "logout", "logged out"),
+    ]
