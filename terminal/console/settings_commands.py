@@ -7,11 +7,12 @@ edited, keys that belong together being set one by one; what is wrong with it is
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 
 from config.candidate import changes, difference, with_value, without
 from config.candidate_file import CandidateFile
 from config.errors import KeyFileError, SettingsError
-from config.settings import parse_settings
+from config.settings import Settings, parse_settings
 from config.settings_history import SettingsHistory
 from terminal.console.command import Answer, Arguments, Command, Parameter, Refused
 from terminal.console.restarting import restarted, told
@@ -108,6 +109,7 @@ def _put_in_force(session: Session, minutes: int | None, comment: str) -> Answer
     changed = _changed(file, candidate.text)
     if "storage.state" in changed:
         _need_keys(session, candidate.text)
+    running_by = _settings(session) if "storage.run" in changed else None
     by = session.user.name
     if minutes:
         version = history.commit_confirmed(candidate.text, by, minutes, on=candidate.on)
@@ -120,7 +122,7 @@ def _put_in_force(session: Session, minutes: int | None, comment: str) -> Answer
     notes = waiting(history)
     if any(key.startswith("console.") for key in changed):
         notes.append("the console itself takes up [console] when it is next started")
-    return {**details, "processes": restarted(session, PROCESSES), "notes": notes}
+    return {**details, "processes": restarted(session, PROCESSES, running_by), "notes": notes}
 
 
 def _commit_lines(answer: Answer) -> Iterable[str]:
@@ -165,6 +167,13 @@ def _changed(file: CandidateFile, text: str) -> dict[str, list[object]]:
 def _number(text: str) -> int:
     """`text` as a number that counts something; 0 when it is none."""
     return int(text) if text.isascii() and text.isdecimal() and len(text) <= 6 else 0
+
+
+def _settings(session: Session) -> Settings | None:
+    """Those in force; None when they are broken, and so nothing can run by them."""
+    with suppress(SettingsError):
+        return session.settings()
+    return None
 
 
 def _need_keys(session: Session, text: str) -> None:

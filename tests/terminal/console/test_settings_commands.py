@@ -336,3 +336,25 @@ def test_keys_tables_and_versions_can_be_completed(desk: Desk) -> None:
     assert {"relay", "relay.pin"} <= set(values(by_name["show settings"]))
     desk.give("set relay.pin 27")
     assert values(by_name["rollback"]) == ["1"]
+
+
+def test_processes_are_asked_where_they_are_and_awaited_where_the_settings_move_them(desk: Desk) -> None:
+    old = desk.settings()
+    moved: list[ControlServer] = []
+    began = [1]
+
+    def health(_: object) -> Mapping[str, Any]:
+        return {"state": "well", "begun": began[0]}
+
+    def restart(_: object) -> Mapping[str, Any]:
+        began[0] = 2
+        moved.append(ControlServer(desk.settings().socket("terminal"), {"health": health}, Events()))
+        return {}
+
+    handlers = {"restart": restart, "health": health}
+    with closing(ControlServer(old.socket("terminal"), handlers, Events())):
+        desk.give("set storage.run elsewhere")
+        answer = desk.give("commit")
+    moved[0].close()
+    assert answer["processes"]["terminal"] == "well"
+    assert answer["processes"]["sync"].startswith("not running")
