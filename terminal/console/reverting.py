@@ -10,11 +10,12 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from config.control import ask
 from config.errors import CampusgateError, ControlError
+from config.settings import Settings, parse_settings
 from config.settings_history import SettingsHistory, Version
 from terminal.console.catalogue import Catalogue
 from terminal.console.roles import Role
@@ -40,7 +41,7 @@ class Reverting:
         try:
             SettingsHistory(self._station.settings_path).revert_if_due(self._restart)
             self._said = ""
-        except (CampusgateError, OSError) as error:
+        except Exception as error:  # noqa: BLE001 - nothing may end what brings settings back
             if str(error) != self._said:
                 log.error("settings that were not confirmed cannot be brought back: %s", error)
             self._said = str(error)
@@ -48,12 +49,22 @@ class Reverting:
     def _restart(self, version: Version) -> None:
         log.warning("settings were not confirmed: back to what they were, now version %d", version.number)
         self._station.record(ITSELF, "", "revert", {"version": version.number})
-        settings = self._station.settings()
-        for process in PROCESSES:
+        sockets = [settings.socket(process) for settings in self._running_by() for process in PROCESSES]
+        for socket in dict.fromkeys(sockets):
             try:
-                ask(settings.socket(process), "restart")
+                ask(socket, "restart")
             except ControlError as error:
                 log.warning("%s", error)
+
+    def _running_by(self) -> Iterator[Settings]:
+        """By what the processes may run: what is in force again, and what was not confirmed."""
+        yield self._station.settings()
+        path = self._station.settings_path
+        history = SettingsHistory(path)
+        with suppress(CampusgateError):
+            if waiting := history.unconfirmed():
+                text = history.text(waiting.version)
+                yield parse_settings(text, source=path.name, base=path.parent.absolute())
 
 
 @contextmanager

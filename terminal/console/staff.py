@@ -43,6 +43,7 @@ class Station:
         self._seen: Settings | None = None
         self._denials, self._why_denied = 0, ""
         self._denials_lock = threading.Lock()
+        self._said = ""
         self._paid_until = 0.0  # of `time.monotonic`: no more records of denials before that
 
     @property
@@ -121,11 +122,16 @@ class Station:
 
     def hand_over(self) -> None:
         """Give the journal what it does not have yet. Never raises."""
-        with suppress(SettingsError):
+        try:
             if self.provisioned:
                 self._tell_denials()
                 settings = self.settings()
                 self._audit(settings).hand_over(settings)
+            self._said = ""
+        except Exception as error:  # noqa: BLE001 - a card that fails must not end the thread that also brings settings back
+            if str(error) != self._said:
+                log.error("what staff did cannot be handed over: %s", error)
+            self._said = str(error)
 
     def _audit(self, settings: Settings) -> Audit:
         directory = settings.state / "console"

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import signal
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from config.control import ControlServer, Events
+from config.settings import load_settings
 from config.settings_history import SettingsHistory
 from terminal.console.reverting import Reverting
 from terminal.console.staff import Station
@@ -89,4 +92,40 @@ def test_what_cannot_be_brought_back_is_said_once(desk: Desk, caplog: pytest.Log
     for _ in range(3):
         reverting.look()
     assert caplog.text.count("cannot be brought back") == 1
-    assert "remove it to keep what is in force" in caplog.text
+    assert "`confirm` keeps what is in force" in caplog.text
+
+
+def test_nothing_that_goes_wrong_ends_what_brings_settings_back(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = commits(desk, "\n[indicators]\ngreen = 5\n")
+    time_passes(desk)
+    reverting = Reverting(Station(desk.campus.settings_file, None, "test"))
+
+    def fails(*_: object, **__: object) -> None:
+        raise RuntimeError("something that nobody thought of")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(SettingsHistory, "revert_if_due", fails)
+        reverting.look()
+    reverting.look()
+    assert desk.campus.settings_file.read_bytes() == before
+
+
+def test_processes_whose_sockets_moved_with_the_settings_are_told_where_they_are(desk: Desk) -> None:
+    """Else they would go on by settings that are no longer in force."""
+    text = desk.campus.settings_file.read_text("utf-8")
+    before = commits(desk, text.replace('run = "."', 'run = "elsewhere"'), text)
+    elsewhere = load_settings(desk.campus.settings_file).socket("terminal")
+    assert elsewhere.parent.name == "elsewhere"
+    told: list[str] = []
+
+    def restart(_: object) -> dict[str, object]:
+        told.append("restart")
+        return {}
+
+    with closing(ControlServer(elsewhere, {"restart": restart}, Events())):
+        time_passes(desk)
+        Reverting(Station(desk.campus.settings_file, None, "test")).look()
+    assert desk.campus.settings_file.read_bytes() == before
+    assert told == ["restart"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,6 +13,7 @@ import pytest
 from config.settings_history import SettingsHistory
 from terminal.console import accounts, staff
 from terminal.console.accounts import Accounts
+from terminal.console.audit import Audit
 from terminal.console.catalogue import Catalogue
 from terminal.console.command import Refused, installed
 from terminal.console.reset import begin_reset
@@ -148,3 +150,17 @@ def test_two_who_mistype_are_two_records(campus: Campus, station: Station) -> No
         "name or password is wrong",
         "the response is too old",
     ]
+
+
+def test_a_card_that_fails_does_not_end_the_thread_that_hands_over(
+    campus: Campus, station: Station, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fails(_: object) -> list[str]:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Audit, "_names", fails)
+        for _ in range(3):
+            station.hand_over()
+    assert caplog.text.count("Input/output error") == 1
+    station.hand_over()
