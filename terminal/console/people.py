@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -59,9 +60,11 @@ class People:
     def _log_in(self, prompt: Prompt) -> User | None:
         """Who it is; None when it is a tool."""
         self._banner(prompt)
-        while True:
+        for tries in itertools.count(1):
             if not self._station.provisioned:
                 return self._setter_up(prompt)
+            if tries % _ERRORS == 0:
+                self._throw_away(prompt)
             try:
                 name = prompt.line("login: ").strip()
                 if name == TOOL_WORD:
@@ -79,6 +82,13 @@ class People:
                 self._hold(refused.wait)
             except SettingsError as error:
                 prompt.show([*error.problems, "nobody can log in before these settings are mended"])
+        raise AssertionError("there is always another try")
+
+    @staticmethod
+    def _throw_away(prompt: Prompt) -> None:
+        """What is left of a paste, or of noise, that nobody is to wait for minutes to be read."""
+        if prompt.discard():
+            prompt.show(["too much of what came is of no use: the rest was thrown away"])
 
     def _setter_up(self, prompt: Prompt) -> User | None:
         while True:
@@ -161,15 +171,15 @@ class People:
             except EOFError:
                 return
             except Interrupted:
-                continue
+                text, refusals = "", refusals + 1
             if text in ("exit", "logout", "quit"):
                 return
             if text:
                 refusals = 0 if self._carry_out(prompt, session, text) else refusals + 1
             if reason := self._why_end():  # after a long command too: whoever gave it may have gone
                 raise Ended(reason)
-            if refusals >= _ERRORS and prompt.discard():
-                prompt.show(["too much of what was pasted is no command: the rest was thrown away"])
+            if refusals >= _ERRORS:
+                self._throw_away(prompt)
                 refusals = 0
 
     def _carry_out(self, prompt: Prompt, session: StaffSession, text: str) -> bool:

@@ -152,6 +152,8 @@ class Prompt:
         bindings: KeyBindings,
         secret: bool = False,
     ) -> str:
+        if reason := self._ending():  # lines that were typed ahead are read too fast for `_tick`
+            raise Ended(reason)
         session: PromptSession[str] = PromptSession(
             message,
             input=self._pipe,

@@ -111,6 +111,26 @@ def test_noise_breaks_and_the_wrong_speed_before_a_login(rig: ConsoleRig) -> Non
         rig.log_in(person)
 
 
+@pytest.mark.parametrize("flood", [b"pin = 17 \r\n", b"\x03", b"\r", b"\x04"])
+def test_a_file_that_is_pasted_at_the_login_keeps_nobody_waiting_for_minutes(
+    rig: ConsoleRig, flood: bytes
+) -> None:
+    rig.cable.send(flood * (200_000 // len(flood)))
+    with rig.picocom() as person:
+        person.expect("the rest was thrown away")
+        rig.log_in(person)
+
+
+def test_a_stop_ends_it_whatever_is_typed_ahead(rig: ConsoleRig) -> None:
+    assert rig.process
+    with rig.picocom() as person:
+        rig.log_in(person)
+        rig.cable.send(b"show uptime\r" * 15_000)
+        rig.does(person, "", "machine seconds")
+        rig.process.terminate()
+        assert rig.process.wait(30) == 0
+
+
 def test_a_pulled_cable_ends_the_session_and_the_next_client_is_asked(rig: ConsoleRig) -> None:
     with rig.picocom() as person:
         rig.log_in(person)
