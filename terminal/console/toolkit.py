@@ -10,13 +10,19 @@ from collections.abc import Callable, Iterable, Iterator
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 from prompt_toolkit.history import InMemoryHistory
+from prompt_toolkit.input.ansi_escape_sequences import ANSI_SEQUENCES
 from prompt_toolkit.input.vt100_parser import _IS_PREFIX_OF_LONGER_MATCH_CACHE
 from prompt_toolkit.key_binding import KeyPressEvent
+from prompt_toolkit.keys import Keys
 from prompt_toolkit.layout.processors import Processor, Transformation, TransformationInput
 from prompt_toolkit.layout.screen import _CHAR_CACHE
 from prompt_toolkit.utils import _CHAR_SIZES_CACHE
 
 from terminal.console.wire import Wire
+
+# Where a paste begins and ends, as some clients mark it. Once one has begun prompt_toolkit hears nothing but
+# its end, so noise, or a client that goes away in the middle, would make the console deaf for ever.
+ANSI_SEQUENCES["\x1b[200~"] = ANSI_SEQUENCES["\x1b[201~"] = Keys.Ignore
 
 _KEPT = 200  # lines
 _REMEMBERED = 4000  # entries; people at work need some hundreds

@@ -111,6 +111,17 @@ def test_noise_breaks_and_the_wrong_speed_before_a_login(rig: ConsoleRig) -> Non
         rig.log_in(person)
 
 
+def test_a_paste_that_is_marked_as_one_and_never_ends_makes_nobody_deaf(rig: ConsoleRig) -> None:
+    with rig.picocom() as person:
+        rig.knock(person)
+        rig.cable.send(b"\x1b[200~half a li")
+        rig.log_in(person)
+        rig.cable.send(b"\x1b[200~show uptime\x1b[201~")
+        person.expect_exact("show uptime")
+        person.send("\r")
+        person.expect("machine seconds")
+
+
 @pytest.mark.parametrize("flood", [b"pin = 17 \r\n", b"\x03", b"\r", b"\x04"])
 def test_a_file_that_is_pasted_at_the_login_keeps_nobody_waiting_for_minutes(
     rig: ConsoleRig, flood: bytes
