@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,7 @@ class Desk:
         self.stage: Stage | None = None
         self.view = BLANK
         self._rng = np.random.default_rng(1)
+        self._filming = threading.Lock()  # a stage has one painter
         self.settings.path("thermal.txt").write_text("36.5")
 
     def deliver_roster(self) -> None:
@@ -52,8 +54,9 @@ class Desk:
 
     def _film(self, picture: np.ndarray) -> None:
         picture = picture.copy()
-        grain(picture, self._rng)
-        self.stage.show(picture)
+        with self._filming:
+            grain(picture, self._rng)
+            self.stage.show(picture)
 
     def unplug_camera(self) -> None:
         self.settings.path("stage.frames").unlink()
@@ -105,15 +108,18 @@ class Desk:
         return picture
 
     def present(self) -> dict[str, Any]:
-        """Let the next person hold up a code; the answer."""
+        """Let the next person hold up a code until there is an answer; the answer."""
         picture = self.next_picture()
         with contextlib.closing(follow(self.socket)) as events:
             next(events)  # from now on nothing is missed
+            self.view = picture
             self._film(picture)
-            for event in events:
+            for event in events:  # "alive" among them
                 if event["event"] == "answer":
+                    self.view = BLANK
                     self._film(BLANK)
                     return event
+                self._film(picture)
         raise AssertionError("the terminal ended")
 
     def end(self, number: signal.Signals) -> int:
