@@ -19,7 +19,7 @@ from terminal.console.command import Answer, Arguments, Command, Parameter, Refu
 from terminal.console.restarting import restarted
 from terminal.console.roles import Role
 from terminal.console.session import Session
-from terminal.overview import PROCESSES, health, overview
+from terminal.overview import PROCESSES, WELL, health, overview
 from terminal.overview import queue as records_on_their_way
 
 _LOG_LINES = 40
@@ -62,14 +62,16 @@ def _roster(session: Session, given: Arguments) -> Answer:
         "version": terminal["roster"]["version"],
         "refused": terminal["roster"]["refused"],
         "version_on_disk": sync.get("roster_version"),
-        "downlink": faults.get("downlink") or ("well" if sync else sync.get("error")),
+        "downlink": faults.get("downlink") or health(session.ask, "sync"),
     }
 
 
 def _queue(session: Session, given: Arguments) -> Answer:
     del given
     terminal, sync = _try(session, "terminal"), _try(session, "sync")
-    return records_on_their_way(terminal, sync) | {"journal": terminal.get("journal")}
+    found = {process: health(session.ask, process) for process in PROCESSES}
+    ill = {process: said for process, said in found.items() if said != WELL}
+    return records_on_their_way(terminal, sync) | {"journal": terminal.get("journal")} | ill
 
 
 def _network(session: Session, given: Arguments) -> Answer:

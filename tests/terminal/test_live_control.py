@@ -170,6 +170,9 @@ def test_a_stopped_process_is_hung_and_a_killed_one_was_alive_then(desk: Desk) -
     number, said = status_command(desk)
     assert number == 1
     assert re.search(r"hung since \d\d:\d\d:\d\d UTC \(\d+ s\): it answers nothing", said)
+    assert session.give("show queue")["terminal"].startswith("hung since ")
+    with pytest.raises(Hung, match="hung since "):
+        session.give("show roster")
     os.kill(desk.process.pid, signal.SIGCONT)
     assert wait_until(lambda: _well(desk), 30)
     desk.process.kill()

@@ -87,6 +87,7 @@ def test_two_running_processes_are_shown_locked_down_released_and_begin_anew(
     queue = session.give("show queue")
     assert (queue["records"], queue["waiting"], queue["central_has_through"]) == (0, 0, 0)
     assert queue["journal"]
+    assert not queue.keys() & {"terminal", "sync"}, "nothing is wrong with them"
     network = session.give("show network")
     assert network["central"] == "http://127.0.0.1:9"
     assert network["links"]["time"] != "well"
@@ -166,7 +167,9 @@ def test_nothing_runs_and_every_command_says_so(desk: Desk, session: ScriptedSes
     assert {process: version[process] for process in not_running} == not_running
     uptime = session.give("show uptime")
     assert (uptime["terminal_seconds"], uptime["machine_seconds"] > 0) == ("not running", True)
-    assert set(session.give("show queue").values()) == {None}
+    queue = session.give("show queue")
+    assert {process: queue.pop(process) for process in not_running} == not_running
+    assert set(queue.values()) == {None}
     assert all("not running" in said for said in session.give("restart").values())
     for command in ("show roster", "show clock", "show network", "lockdown glass", "release"):
         with pytest.raises(NotRunning, match="is the process running"):
