@@ -172,10 +172,10 @@ class TestStage:
         path = tmp_path / "stage.frames"
         process = context.Process(target=_paint, args=(path, ready, stop))
         process.start()
-        assert ready.wait(20)
+        assert ready.wait(60)
         yield path
         stop.set()
-        process.join(10)
+        process.join(60)
         assert process.exitcode == 0
 
     def test_a_painter_that_hardly_rests_never_gives_a_torn_frame(

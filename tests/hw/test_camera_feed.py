@@ -63,7 +63,7 @@ def feed_of() -> Iterator[Callable[..., CameraFeed]]:
         feed.close()
 
 
-def _reaches(feed: CameraFeed, state: FeedState, seconds: float = 5.0) -> bool:
+def _reaches(feed: CameraFeed, state: FeedState, seconds: float = 30.0) -> bool:
     return wait_until(lambda: feed.status.state is state, seconds)
 
 

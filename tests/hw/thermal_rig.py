@@ -16,12 +16,12 @@ def quick(make_settings: MakeSettings, driver: str, **more: Any) -> Any:
     return make_settings(thermal={"driver": driver, "retry_seconds": RETRY, **more})
 
 
-def reaches(thermal: Thermal, state: ThermalState, seconds: float = 6.0) -> bool:
+def reaches(thermal: Thermal, state: ThermalState, seconds: float = 30.0) -> bool:
     """Whether `thermal` comes to say `state`."""
     return wait_until(lambda: thermal.read().state is state, seconds)
 
 
-def comes_to(thermal: Thermal, state: ThermalState, seconds: float = 6.0) -> Reading:
+def comes_to(thermal: Thermal, state: ThermalState, seconds: float = 30.0) -> Reading:
     """The first reading with `state`; fails with the last other one."""
     last = thermal.read()
 

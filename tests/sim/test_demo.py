@@ -199,7 +199,7 @@ def test_ctrl_c_ends_it_soon_and_leaves_no_process(
     time.sleep(then)
     demo.send_signal(signal.SIGINT)
     try:
-        status = demo.wait(10)
+        status = demo.wait(60)
     finally:
         demo.kill()
     assert running_in(tmp_path) == []

@@ -132,13 +132,13 @@ class Rig:
         self._picture = BLANK
 
     def answer_to(self, citizen: Citizen) -> dict[str, Any]:
-        """What the gate says to a fresh code; {} after ten seconds without a word."""
+        """What the gate says to a fresh code; {} after a minute without a word."""
         with contextlib.suppress(queue.Empty):
             while True:
                 self.watcher.answers.get_nowait()
         self.show(citizen)
         try:
-            return self.watcher.answers.get(timeout=10)
+            return self.watcher.answers.get(timeout=60)
         except queue.Empty:
             return {}
         finally:

@@ -36,7 +36,7 @@ class _Central:
 def central(campus: Campus) -> Iterator[_Central]:
     """A supervised central that answers."""
     made = _Central(campus)
-    assert wait_until(made.answers, 20)
+    assert wait_until(made.answers, 60)
     yield made
     made.process.stop()
     assert running_in(made.directory) == []
@@ -46,8 +46,8 @@ def test_a_killed_process_is_started_again_every_time(central: _Central) -> None
     for starts in (2, 3):
         (pid,) = running_in(central.directory)
         central.process.kill()
-        assert wait_until(lambda starts=starts: central.process.starts == starts, 5)
-        assert wait_until(central.answers, 20)
+        assert wait_until(lambda starts=starts: central.process.starts == starts, 60)
+        assert wait_until(central.answers, 60)
         assert running_in(central.directory) != [pid]
 
 
@@ -93,7 +93,7 @@ def test_the_first_start_may_be_another_command(tmp_path: Path) -> None:
     note = tmp_path / "note"
     first = ["-c", f"open({str(note)!r}, 'a').write('first')"]
     process = Supervised("version", ["--version"], tmp_path / "log", first=first)
-    assert wait_until(lambda: process.starts >= 3, 20)
+    assert wait_until(lambda: process.starts >= 3, 60)
     process.stop()
     assert note.read_text() == "first"
     assert "campusgate" in (tmp_path / "log").read_text()
@@ -101,7 +101,7 @@ def test_the_first_start_may_be_another_command(tmp_path: Path) -> None:
 
 def test_output_is_kept_over_restarts(tmp_path: Path) -> None:
     process = Supervised("wrong", ["no-such-command"], tmp_path / "log")
-    assert wait_until(lambda: (tmp_path / "log").read_text().count("no-such-command") >= 2, 20)
+    assert wait_until(lambda: (tmp_path / "log").read_text().count("no-such-command") >= 2, 60)
     process.stop()
 
 

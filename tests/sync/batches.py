@@ -52,7 +52,7 @@ def post(
     prepared.headers.update(swap.get("headers", {}))
     prepared.prepare_body(swap.get("data", body), None)
     with requests.Session() as http:
-        return http.send(prepared, timeout=10)
+        return http.send(prepared, timeout=30)
 
 
 def assert_problem(response: requests.Response, status: int, kind: str) -> dict[str, Any]:

@@ -88,7 +88,7 @@ def offer(url: str, present: Ed25519PrivateKey, new: Ed25519PrivateKey, **swap: 
     tag = swap.get("tag", KEY_TAG)
     sign_batch(prepared, device=swap.get("signer", DEVICE), key=present, body=data, tag=tag)
     with requests.Session() as http:
-        return http.send(prepared, timeout=5)
+        return http.send(prepared, timeout=30)
 
 
 def test_a_receipt_asks_and_the_daemons_parts_renew(campus: Campus, central: str) -> None:

@@ -80,11 +80,11 @@ class Desk:
         if self.stage:
             self._film(self.view)
         try:
-            return ask(self.socket, "status")
+            return ask(self.socket, "status", timeout=30)
         except ControlError:
             return {}
 
-    def says(self, seconds: float = 6.0, **expected: str) -> bool:
+    def says(self, seconds: float = 30.0, **expected: str) -> bool:
         """Whether status comes to say all of `expected`: camera (state), fault."""
 
         def so() -> bool:
@@ -95,7 +95,7 @@ class Desk:
         return wait_until(so, seconds)
 
     def screen(self) -> np.ndarray:
-        png = base64.b64decode(ask(self.socket, "screen")["png"])
+        png = base64.b64decode(ask(self.socket, "screen", timeout=30)["png"])
         return cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR)
 
     def next_picture(self) -> np.ndarray:
@@ -124,4 +124,4 @@ class Desk:
 
     def end(self, number: signal.Signals) -> int:
         self.process.send_signal(number)
-        return self.process.wait(10)
+        return self.process.wait(60)

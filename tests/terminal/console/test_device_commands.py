@@ -66,7 +66,7 @@ def sees(desk: Desk, view: np.ndarray, code: str) -> None:
 
     def seen() -> bool:
         desk.status()
-        answer = ask(desk.socket, "camera")
+        answer = ask(desk.socket, "camera", timeout=30)
         return answer["code"] == code and answer["picture"] is not None and answer["state"] == "live"
 
     assert wait_until(seen, 30)
