@@ -56,21 +56,21 @@ def _version(session: Session, given: Arguments) -> Answer:
 def _roster(session: Session, given: Arguments) -> Answer:
     del given
     terminal = _answer(session, "terminal", "status")
-    sync = _try(session, "sync")
+    daemon = health(session.ask, "sync")
+    sync = _try(session, "sync") if daemon == WELL else {}
     faults = sync.get("faults") or {}
     return {
         "version": terminal["roster"]["version"],
         "refused": terminal["roster"]["refused"],
         "version_on_disk": sync.get("roster_version"),
-        "downlink": faults.get("downlink") or health(session.ask, "sync"),
+        "downlink": faults.get("downlink") or daemon,
     }
 
 
 def _queue(session: Session, given: Arguments) -> Answer:
     del given
-    terminal, sync = _try(session, "terminal"), _try(session, "sync")
-    found = {process: health(session.ask, process) for process in PROCESSES}
-    ill = {process: said for process, said in found.items() if said != WELL}
+    ill = {process: said for process in PROCESSES if (said := health(session.ask, process)) != WELL}
+    terminal, sync = ({} if process in ill else _try(session, process) for process in PROCESSES)
     return records_on_their_way(terminal, sync) | {"journal": terminal.get("journal")} | ill
 
 

@@ -163,7 +163,7 @@ def _well(desk: Desk) -> bool:
 
 def test_a_stopped_process_is_hung_and_a_killed_one_was_alive_then(desk: Desk) -> None:
     desk.start()
-    session = ScriptedSession(desk.campus.settings_file)
+    session = ScriptedSession(desk.campus.settings_file, patience=0)  # nothing is to come
     os.kill(desk.process.pid, signal.SIGSTOP)
     with pytest.raises(Hung, match=r"hung since \d\d:\d\d:\d\d UTC \(\d+ s\): no answer to 'health'"):
         ask(desk.socket, "health", timeout=0.5)

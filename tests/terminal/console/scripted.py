@@ -63,12 +63,14 @@ class ScriptedSession:
     user: User = field(default_factory=lambda: User("li.wei", Role.ADMIN, "password"))
     identity: str = "7d444840-9dc0-11d1-b245-5ffdce74fad2"
     recorded: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
+    patience: float = 30.0
+    """Seconds that a busy machine has at least to answer."""
 
     def settings(self) -> Settings:
         return load_settings(self.settings_path)
 
     def ask(self, process: str, op: str, *, timeout: float = 5.0, **arguments: Any) -> dict[str, Any]:
-        return ask(self.settings().socket(process), op, timeout=max(timeout, 30.0), **arguments)
+        return ask(self.settings().socket(process), op, timeout=max(timeout, self.patience), **arguments)
 
     def record(self, action: str, details: Mapping[str, Any]) -> None:
         self.recorded.append((action, details))
