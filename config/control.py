@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from config.errors import ControlError, Hung, NotRunning
+from config.errors import CampusgateError, ControlError, Hung, NotRunning
 from config.files import give_to_group
 from config.heartbeat import HUNG_AFTER, last_alive, since_alive
 
@@ -170,6 +170,9 @@ def _serve(rfile: Any, wfile: Any, handlers: Mapping[str, Handler], events: Even
             try:
                 answer = {"ok": True, **handler(request)}
                 json.dumps(answer)  # what is no JSON is the handler's error too
+            except (CampusgateError, TimeoutError) as error:  # raised on purpose: its text says what to do
+                log.warning("control op %s: %s", op, error)
+                answer = {"ok": False, "error": str(error) or type(error).__name__}
             except Exception as error:
                 log.exception("control op %s failed", op)
                 answer = {"ok": False, "error": f"{type(error).__name__}: {error}"}
@@ -216,7 +219,7 @@ def ask(path: Path, op: str, /, *, timeout: float = 2.0, **arguments: Any) -> di
     if not isinstance(answer, dict):
         raise ControlError(f"{path}: answered something that is no JSON object")
     if not answer.get("ok"):
-        raise ControlError(f"{path}: {answer.get('error', 'refused without a reason')}")
+        raise ControlError(f"{path.stem}: {answer.get('error', 'refused without a reason')}")
     return dict(answer)
 
 

@@ -147,10 +147,10 @@ def _records_line(session: Session, arguments: Arguments) -> Answer:
 
         through = watched(session, work)
         size, left = file.stat().st_size, max(0, newest - through)
-        minutes = size / _BYTES_A_SECOND / 60
+        seconds = round(size / _BYTES_A_SECOND) + 1
+        takes = f"{seconds} s" if seconds < 100 else f"{round(seconds / 60)} min"
         session.line.say(
-            f"{file.name}: records {begin + 1:,} to {through:,}, {size:,} bytes,"
-            f" about {max(1, round(minutes))} min at 115200 baud"
+            f"{file.name}: records {begin + 1:,} to {through:,}, {size:,} bytes, about {takes} at 115200 baud"
         )
         session.line.send(file)
         details.update(records=through - begin, through=through, files=[file.name])

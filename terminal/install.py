@@ -56,7 +56,9 @@ class TrustBundle:
             root = base64.b64decode(document["root"], validate=True)
             key = _text(document["maintenance_key"]) if "maintenance_key" in document else None
             return cls(_text(document["url"]), root, _text(document["record_key"]), key)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except OSError as error:
+            raise SettingsError([f"{path}: cannot be read: {error.strerror}"]) from error
+        except (ValueError, KeyError, TypeError) as error:
             raise SettingsError(
                 [f"{path}: is not what `campusgate central trust` writes ({error})"]
             ) from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import click
@@ -13,7 +12,7 @@ from sync.central.options import site_option
 from sync.central.orders_cli import ORDER_COMMANDS
 from sync.central.people_cli import opened
 from sync.central.records_import_cli import import_command
-from sync.central.register_cli import register_all
+from sync.central.register_cli import register, register_all
 from sync.central.selftest_cli import report_command
 
 
@@ -35,6 +34,7 @@ for _command in (*KEY_COMMANDS, *ORDER_COMMANDS):
 central.add_command(import_command)
 central.add_command(report_command)
 central.add_command(maintenance_command)
+central.add_command(register)
 central.add_command(register_all)
 
 
@@ -87,32 +87,6 @@ def trust(directory: Path) -> None:
     from sync.central.site import Site
 
     click.echo(Site(directory).trust_bundle().dump())
-
-
-@central.command()
-@site_option
-@click.argument("name")
-@click.argument("public_key", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-def register(directory: Path, name: str, public_key: Path) -> None:
-    """Take records from the terminal NAME, whose PUBLIC_KEY `campusgate terminal init` printed.
-
-    \b
-    Example:
-      campusgate central register north-gate-1 north-gate-1.pem --dir central
-    """
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
-    from config.keys import load_public, public_pem
-    from sync.central.site import Site
-    from sync.central.store import Store
-
-    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,62}", name):
-        raise click.BadParameter("lower-case letters, digits and - only", param_hint="NAME")
-    pem = public_pem(load_public(public_key, Ed25519PublicKey))
-    store = Store(Site(directory).database_url)
-    store.register(name, pem)
-    store.close()
-    click.echo(f"{name}: registered")
 
 
 @central.command()

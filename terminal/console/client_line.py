@@ -5,6 +5,7 @@ A line ends with \\n, \\r\\n or \\r; colours and cursor movements, which are for
 
 from __future__ import annotations
 
+import errno
 import re
 import time
 
@@ -34,9 +35,11 @@ class ClientLine:
         try:
             self._serial = serial.Serial(port, _BAUD, timeout=0, write_timeout=10, exclusive=True)
         except (OSError, ValueError) as error:
+            if getattr(error, "errno", None) in (errno.EAGAIN, errno.EBUSY):
+                raise LineError(f"{port}: another program has it open, such as picocom; end it") from error
+            why = getattr(error, "strerror", None) or error
             raise LineError(
-                f"{port}: cannot be opened: {getattr(error, 'strerror', None) or error}; is the cable in, is "
-                "another program on it, may you use it (group dialout)?"
+                f"{port}: cannot be opened: {why}; is the cable in, may you use it (group dialout)?"
             ) from error
 
     def close(self) -> None:

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from datetime import timedelta
 from typing import Any
 
 from config.control import follow
@@ -16,6 +17,7 @@ from config.errors import ControlError, SettingsError
 from config.process_log import last_words
 from config.process_ops import versions
 from terminal.console.command import Answer, Arguments, Command, Parameter, Refused
+from terminal.console.render import lines
 from terminal.console.restarting import restarted
 from terminal.console.roles import Role
 from terminal.console.session import Session
@@ -214,6 +216,18 @@ def _try(session: Session, process: str) -> dict[str, Any]:
         return {}
 
 
+def _in_hours(answer: Answer) -> Iterable[str]:
+    """Seconds as hours or days."""
+    return lines(
+        {
+            name.removesuffix("_seconds"): str(timedelta(seconds=round(value)))
+            if isinstance(value, (int, float))
+            else value
+            for name, value in answer.items()
+        }
+    )
+
+
 def _as_lines(answer: Answer) -> Iterable[str]:
     return list(answer["lines"])
 
@@ -234,7 +248,9 @@ COMMANDS = (
     Command("show queue", Role.OBSERVE, "records on their way to central", "show queue", _queue),
     Command("show network", Role.OBSERVE, "the links to central", "show network", _network),
     Command("show clock", Role.OBSERVE, "the time and what vouches for it", "show clock", _clock),
-    Command("show uptime", Role.OBSERVE, "how long everything has run", "show uptime", _uptime),
+    Command(
+        "show uptime", Role.OBSERVE, "how long everything has run", "show uptime", _uptime, (), _in_hours
+    ),
     Command("show faults", Role.OBSERVE, "what is wrong now", "show faults", _faults),
     Command("show log", Role.OBSERVE, "the newest lines logged", "show log 100", _log, (_LINES,), _as_lines),
     Command("show log follow", Role.OBSERVE, "lines as they come", "show log follow", _log_follow),

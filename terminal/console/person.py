@@ -49,13 +49,16 @@ class PersonDialogue:
 
     def receive(self, directory: Path, limit: int) -> Path:
         """See `Dialogue.receive`."""
-        self._begin("Now send the file by YMODEM (picocom: C-a C-s with `--send-cmd sb`; minicom: C-a S).")
+        self._begin(
+            "Now send the file by YMODEM (picocom, if started with `--send-cmd sb`: C-a C-s; minicom: C-a S)."
+        )
         return receive(self._wire, directory, limit=limit).path
 
     def send(self, file: Path) -> None:
         """See `Dialogue.send`."""
         self._begin(
-            "Now receive the file by YMODEM (picocom: C-a C-r with `--receive-cmd rb`; minicom: C-a R)."
+            "Now receive the file by YMODEM (picocom, if started with `--receive-cmd rb`: C-a C-r;"
+            " minicom: C-a R)."
         )
         send(self._wire, file)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -10,6 +11,7 @@ from config.errors import ControlError, SettingsError
 from terminal.console import accounts
 from terminal.console.accounts import Accounts
 from terminal.console.command import Answer, Arguments, Command, Parameter, Refused
+from terminal.console.render import lines
 from terminal.console.reset import PROCESSES, begin_reset, finish_reset
 from terminal.console.roles import Role
 from terminal.console.session import Session
@@ -28,6 +30,10 @@ def _provision(session: Session, given: Arguments) -> Answer:
     finish_reset(path)
     _refuse_a_terminal(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        SetupDraft(path).check(given["name"], given["place"])
+    except SettingsError as error:  # before minutes go by with a file for nothing
+        raise Refused(str(error)) from error
     session.line.say("send the trust file: what `campusgate central trust` gives")
     with TemporaryDirectory() as directory:
         trust_file = session.line.receive(Path(directory), _TRUST_LIMIT)
@@ -43,6 +49,14 @@ def _provision(session: Session, given: Arguments) -> Answer:
         "password": installed.password,
         "next": "keep the password, it is not shown again; then `provision done`",
     }
+
+
+def _with_key(answer: Answer) -> Iterator[str]:
+    """As any answer, and the public key line by line, as a file has it and `register` wants it."""
+    yield from lines({name: value for name, value in answer.items() if name not in ("public_key", "next")})
+    yield f"public key, for `campusgate central register {answer['device']} {answer['device']}.pem`:"
+    yield from answer["public_key"].splitlines()
+    yield f"next  {answer['next']}"
 
 
 def _provision_done(session: Session, given: Arguments) -> Answer:
@@ -83,8 +97,8 @@ def _factory_reset(session: Session, given: Arguments) -> Answer:
     journal = JournalReader(settings.journal)
     if not discard:
         _refuse_what_waits(journal, settings.receipt, name)
-    question = f"everything in {settings.state} is deleted, {name} is no more; type its whole name, or no:"
-    if session.line.text(question) != name:  # not `ask`, which takes the beginning of an answer for it
+    session.line.say(f"everything in {settings.state} will be deleted, and {name} is no more")
+    if session.line.text("Its whole name, or no:") != name:  # `ask` takes the beginning of an answer for it
         raise Refused("nothing was done")
     before = 0 if discard else journal.newest()
     session.record("factory reset", {"device": name, "discard_records": discard})
@@ -135,6 +149,7 @@ COMMANDS = (
             Parameter("name", "the terminal's name at central: lower-case letters, digits and -"),
             Parameter("place", "the policy's name of the place where it stands"),
         ),
+        _with_key,
     ),
     Command(
         "provision done",

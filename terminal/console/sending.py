@@ -25,7 +25,7 @@ class Sender:
         """Give it; `name` is what the other end is told."""
         self._line.allow(self._size)
         self._checksum = self._asked() == NAK
-        if not self._checksum and self._header(f"{name}\0{self._size}".encode()):
+        if not self._checksum and self._header(f"{name}\0{self._size} 0".encode()):
             self.protocol = "YMODEM"
         number = done = 0
         while done < self._size:
@@ -54,7 +54,10 @@ class Sender:
         )
 
     def _header(self, header: bytes) -> bool:
-        """Give name and size; whether the other end asks for the data then, which XMODEM does not."""
+        """Give name, size, and 0 for the time: not known, so the receiver's own counts (YMODEM, chapter 5).
+
+        Whether the other end asks for the data then, which XMODEM does not.
+        """
         for _ in range(3):
             self._line.clear()
             self._line.send_block(0, header.ljust(SHORT, b"\0"))

@@ -35,8 +35,21 @@ class SetupDraft:
         terminal are here; KeyFileError; OSError.
         """
         bundle = TrustBundle.load(trust_file)
-        extra = self._factory.read_text("utf-8") if self._factory.exists() else ""
-        settings = self._settings(name, place, bundle.url, extra)
+        settings, begun = self._possible(name, place, bundle.url)
+        write_atomic(self._marker, json.dumps({"name": name}).encode())
+        self._draft.unlink(missing_ok=True)
+        forget_keys(settings, but_device_key=begun == name)
+        return install(
+            self._draft, name=name, place=place, trust_file=trust_file, extra=f"\n{self._factory_text()}"
+        )
+
+    def check(self, name: str, place: str) -> None:
+        """Whether `begin` would take them, as far as can be said without a trust file. Raises: as `begin`."""
+        self._possible(name, place, "https://central")
+
+    def _possible(self, name: str, place: str, url: str) -> tuple[Settings, str | None]:
+        """The settings that this machine would get, and the name of an attempt before."""
+        settings = self._settings(name, place, url, self._factory_text())
         begun = self._begun()
         if begun is None and is_provisioned(settings):
             raise SettingsError(
@@ -45,10 +58,7 @@ class SetupDraft:
                     f"back to {self._final}, or remove {settings.state} to make it another terminal"
                 ]
             )
-        write_atomic(self._marker, json.dumps({"name": name}).encode())
-        self._draft.unlink(missing_ok=True)
-        forget_keys(settings, but_device_key=begun == name)
-        return install(self._draft, name=name, place=place, trust_file=trust_file, extra=f"\n{extra}")
+        return settings, begun
 
     def settings(self) -> Settings:
         """What the draft says. Raises: SettingsError when there is none."""
@@ -82,6 +92,9 @@ class SetupDraft:
     def exists(self) -> bool:
         """Whether there is a draft to finish."""
         return self._draft.exists()
+
+    def _factory_text(self) -> str:
+        return self._factory.read_text("utf-8") if self._factory.exists() else ""
 
     def _begun(self) -> str | None:
         """The name of the attempt that was not finished; None when there was none, "" when it is unknown."""

@@ -81,7 +81,10 @@ def read_site(path: Path) -> Site:
     except ValidationError as error:
         raise SettingsError(explain(error, SiteTable, str(path))) from error
     trust_file = path.parent / table.trust
-    bundle = TrustBundle.load(trust_file)
+    try:
+        bundle = TrustBundle.load(trust_file)
+    except SettingsError as error:
+        raise SettingsError([f"{path}: trust: {problem}" for problem in error.problems]) from error
     if problems := list(dict.fromkeys(_problems(path, table, bundle.url))):
         raise SettingsError(problems)
     terminals = tuple(

@@ -14,6 +14,7 @@ from config.settings import IndicatorSettings, InputSettings, Settings, parse_se
 from hw.camera import open_camera
 from hw.camera_feed import CameraFeed
 from hw.indicators import Indicators
+from hw.thermal import Reading, ThermalState
 from terminal.case import Case
 from terminal.commands import LOCKDOWN, OWN
 from terminal.device_tests import DeviceTests
@@ -149,12 +150,18 @@ def test_a_wire_that_does_not_follow_is_noticed(bench: Bench, monkeypatch: pytes
 
 
 def test_what_is_not_fitted_is_neither_passed_nor_failed(bench: Bench) -> None:
-    for part in ("lights", "buzzer"):
+    for part, key in (("lights", "indicators.green"), ("buzzer", "indicators.buzzer")):
         said = bench.test(part)
         assert said["passed"] is None
-        assert f"indicators.{'green' if part == 'lights' else 'buzzer'}" in str(said["found"])
+        assert key in str(said["found"])
         assert "asks" not in said
     assert bench.tests.sensors()["tamper"] is None
+
+
+def test_a_gate_without_a_thermal_sensor_says_that_none_is_fitted(bench: Bench) -> None:
+    bench.rig.thermal.reading = Reading(ThermalState.NONE)
+    said = bench.test("thermal")
+    assert (said["passed"], said["found"]) == (None, "no thermal sensor is fitted (thermal.driver)")
 
 
 def test_a_camera_that_is_not_there_has_failed(bench: Bench) -> None:

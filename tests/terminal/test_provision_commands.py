@@ -92,6 +92,16 @@ def test_a_blank_machine_becomes_a_terminal_once_its_password_is_given_back(
     assert machine.recorded == [("provision", {"device": "g-1", "place": "gate"})]
 
 
+def test_a_person_can_copy_the_public_key_into_a_file(client: ConsoleClient) -> None:
+    answer = client.do("provision g-1 gate", TRUST)
+    [command] = (command for command in COMMANDS if command.name == "provision")
+    assert command.render
+    screen = "\n".join(command.render(answer))
+    assert answer["public_key"] in f"{screen}\n"
+    assert answer["password"] in screen
+    assert "campusgate central register g-1 g-1.pem" in screen
+
+
 def test_a_password_that_nobody_gives_back_never_counts(machine: Machine, client: ConsoleClient) -> None:
     first = client.do("provision g-1 gate", TRUST)
     for wrong in ("", "guess", first["account"]):
@@ -129,19 +139,19 @@ def test_nothing_is_finished_that_was_not_begun(client: ConsoleClient) -> None:
 @pytest.mark.parametrize(
     ("words", "offered", "why"),
     [
-        ("G-1 gate", BUNDLE.dump(), "device.name: 'G-1' is not allowed"),
-        ("g-1 ../x", BUNDLE.dump(), r"device.place: '../x' is not allowed"),
+        ("G-1 gate", None, "device.name: 'G-1' is not allowed"),
+        ("g-1 ../x", None, r"device.place: '../x' is not allowed"),
         ("g-1 gate", "{}", "is not what `campusgate central trust` writes"),
         ("g-1 gate", "x" * 70_000, "at most 65536"),
         ("g-1", BUNDLE.dump(), "PLACE is missing"),
     ],
 )
 def test_what_is_wrong_is_named_and_leaves_a_blank_machine(
-    machine: Machine, client: ConsoleClient, words: str, offered: str, why: str
+    machine: Machine, client: ConsoleClient, words: str, offered: str | None, why: str
 ) -> None:
     before = sorted(machine.settings_path.parent.rglob("*"))
     with pytest.raises((ConsoleRefused, ValueError), match=why):
-        client.do(f"provision {words}", Replies(offer=("trust.json", offered.encode())))
+        client.do(f"provision {words}", Replies(offer=("trust.json", offered.encode()) if offered else None))
     assert sorted(machine.settings_path.parent.rglob("*")) == before
     provisioned(client)
 
@@ -163,7 +173,7 @@ def test_the_keys_of_a_terminal_whose_settings_are_lost_are_not_taken_over(
     before = {path.name: path.read_bytes() for path in keys.iterdir()}
     machine.settings_path.unlink()
     with pytest.raises(ConsoleRefused, match="the keys of a terminal are here"):
-        client.do("provision g-2 gate", TRUST)
+        client.do("provision g-2 gate")  # refused before it asks for a file
     assert {path.name: path.read_bytes() for path in keys.iterdir()} == before
 
 
