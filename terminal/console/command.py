@@ -91,6 +91,22 @@ class Command:
         return found
 
 
+def one_answer(given: str, answers: Iterable[str], *, begun: bool = False) -> str:
+    """Which of `answers` is meant, "" when that cannot be told. Case counts only where it alone tells.
+
+    begun: the beginning of an answer is enough when it begins only one.
+    """
+    given = given.strip()
+    for form in (str, str.lower):
+        wanted = form(given)
+        whole = [answer for answer in answers if form(answer) == wanted]
+        if begun and wanted and not whole:
+            whole = [answer for answer in answers if form(answer).startswith(wanted)]
+        if len(whole) == 1:
+            return whole[0]
+    return ""
+
+
 def installed() -> Iterator[Command]:
     """Every command of every package, sorted by name."""
     found: list[Command] = []

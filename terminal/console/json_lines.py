@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from config.files import sync_directory
-from terminal.console.command import Refused
+from terminal.console.command import Refused, one_answer
 from terminal.console.prompt import Ended
 from terminal.console.wire import Interrupted, Wire
 
@@ -115,9 +115,8 @@ class ToolDialogue:
         """See `Dialogue.ask`."""
         while True:
             self._tell(ask=question, answers=list(answers))
-            given = str(self._reply("answer")).strip().lower()
-            if given in answers:
-                return given
+            if meant := one_answer(str(self._reply("answer")), answers):
+                return meant
 
     def text(self, question: str) -> str:
         """See `Dialogue.text`."""

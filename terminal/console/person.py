@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from terminal.console.command import one_answer
 from terminal.console.prompt import Ended, Prompt
 from terminal.console.transfer import receive, send
 from terminal.console.wire import Wire
@@ -28,10 +29,8 @@ class PersonDialogue:
             self._prompt.show([question])
             message = f"{'/'.join(answers)}: "
         while True:
-            given = self._prompt.line(message).strip().lower()
-            meant = [answer for answer in answers if given and answer.startswith(given)]
-            if given in answers or len(meant) == 1:
-                return given if given in answers else meant[0]
+            if meant := one_answer(self._prompt.line(message), answers, begun=True):
+                return meant
 
     def text(self, question: str) -> str:
         """See `Dialogue.text`."""

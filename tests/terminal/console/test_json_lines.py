@@ -206,3 +206,10 @@ def test_any_bytes_are_objects_or_refused_and_what_follows_works(data: bytes) ->
         except Malformed:
             continue
     raise AssertionError("the good line was not found")
+
+
+def test_an_answer_in_capitals_is_one(tool: Tool) -> None:
+    tool.run(lambda line: line.ask("Which stick?", ("pi/KINGSTON", "a")))
+    assert tool.hears() == {"ask": "Which stick?", "answers": ["pi/KINGSTON", "a"]}
+    tool.says(answer="pi/KINGSTON")
+    assert tool.outcome() == "pi/KINGSTON"

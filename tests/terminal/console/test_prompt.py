@@ -13,6 +13,7 @@ import pytest
 from config.errors import CampusgateError
 from hw.serial_line import LineLost, SerialLine
 from terminal.console import toolkit
+from terminal.console.person import PersonDialogue
 from terminal.console.prompt import LONGEST, Ended, Prompt
 from terminal.console.toolkit import Completions, Recent
 from terminal.console.wire import Interrupted, Wire
@@ -222,3 +223,17 @@ def test_what_comes_is_not_remembered_for_ever(person: Person, monkeypatch: pyte
         assert person.answer() == "end"
     sizes = [*map(len, caches), len(toolkit._CHAR_CACHE._keys)]
     assert max(sizes) < 600, sizes  # and not one for each of 1,200 characters and 400 keys
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [("pi/KINGSTON", "pi/KINGSTON"), ("pi/kingston", "pi/KINGSTON"), ("pi/K", "pi/KINGSTON"),
+     ("PI/s", "pi/SanDisk"), ("pi\rpi/北\rUSB", "usb")],
+)  # fmt: skip
+def test_an_answer_is_found_however_its_letters_are_written(person: Person, typed: str, meant: str) -> None:
+    """Names of sticks: those of FAT are in capitals."""
+    sticks = ("pi/KINGSTON", "pi/SanDisk", "pi/北门 A", "pi/北门 B", "usb")
+    dialogue = PersonDialogue(person.wire, person.prompt, lambda: "")
+    person.types(f"{typed}\r".encode())
+    person.at(lambda _: dialogue.ask("Which stick?", sticks))
+    assert person.answer() == meant
