@@ -199,10 +199,10 @@ class SettingsHistory:
         with self.alone():
             if self.unconfirmed() != waiting:
                 return None
-            before = self.text(waiting.back_to).encode()
+            number, before = self._before(waiting)
             version = self._newest()
             if version is None or version.sha256 != digest(before):
-                version = self._put(before, ITSELF, f"not confirmed: back to version {waiting.back_to}")
+                version = self._put(before, ITSELF, f"not confirmed: back to version {number}")
             restart(version)
             self._confirmed()
             return version
@@ -258,6 +258,19 @@ class SettingsHistory:
         version = Version(number, at, by, comment, digest(data))
         write_atomic(self._about(number), json.dumps(asdict(version), ensure_ascii=False).encode())
         return version
+
+    def _before(self, waiting: Unconfirmed) -> tuple[int, bytes]:
+        """What comes back: where that version is damaged, the newest good one before it."""
+        try:
+            return waiting.back_to, self.text(waiting.back_to).encode()
+        except CommitRefused:
+            older = [version.number for version in self.versions() if version.number < waiting.back_to]
+            for number in reversed(older):
+                with suppress(CommitRefused, SettingsError):
+                    text = self.text(number)
+                    self._parse(text)
+                    return number, text.encode()
+            raise
 
     def _confirmed(self) -> None:
         self._marker.unlink(missing_ok=True)

@@ -320,3 +320,29 @@ def test_a_damaged_candidate_is_named_and_can_be_discarded(history: SettingsHist
         CandidateFile(history).edit(lambda _: NEW, "anna")
     CandidateFile(history).discard()
     assert CandidateFile(history).load() is None
+
+
+def test_where_what_is_to_come_back_is_damaged_the_newest_good_one_before_it_comes(
+    history: SettingsHistory, clock: Clock
+) -> None:
+    history.commit(NEW, "anna")
+    history.path.write_bytes(b"[device")
+    history.commit(OLD.replace("north", "south"), "anna")
+    history.commit_confirmed(NEWER, "anna", 5)
+    (history.directory / "000004.toml").write_bytes(b"")
+    clock.forward(300)
+    assert history.revert_if_due()
+    assert in_force(history) == NEW
+    assert told(history)[-1][1:] == ("campusgate", "not confirmed: back to version 2")
+    assert history.unconfirmed() is None
+
+
+def test_where_no_good_version_is_left_nothing_comes_back_and_that_is_said(
+    history: SettingsHistory, clock: Clock
+) -> None:
+    history.commit_confirmed(NEW, "anna", 5)
+    (history.directory / "000001.toml").unlink()
+    clock.forward(300)
+    with pytest.raises(CommitRefused, match="there is no version 1"):
+        history.revert_if_due()
+    assert in_force(history) == NEW
