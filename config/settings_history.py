@@ -245,13 +245,25 @@ class SettingsHistory:
         number = self._free()
         version = self._intend(number, data, by, comment)
         if marker:
-            write_atomic(self._marker, json.dumps(asdict(marker)).encode())
-        write_atomic(self.path, data)
+            self._put_after(marker, data)
+        else:
+            write_atomic(self.path, data)
         try:
             write_atomic(self._file(number), data)
         except OSError as error:  # it is in force all the same, and `_keep` makes up for its copy
             log.error("%s: cannot be written yet: %s", self._file(number), error.strerror)
         return version
+
+    def _put_after(self, marker: Unconfirmed, data: bytes) -> None:
+        """Nothing waits to be confirmed that could not be put in force."""
+        waited = self._marker.read_bytes() if self._marker.exists() else None
+        write_atomic(self._marker, json.dumps(asdict(marker)).encode())
+        try:
+            write_atomic(self.path, data)
+        except OSError:
+            if self.on_disk() != data:
+                write_atomic(self._marker, waited) if waited else self._confirmed()
+            raise
 
     def _intend(self, number: int, data: bytes, by: str, comment: str) -> Version:
         at = datetime.now(UTC).isoformat(timespec="seconds")

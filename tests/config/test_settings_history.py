@@ -346,3 +346,27 @@ def test_where_no_good_version_is_left_nothing_comes_back_and_that_is_said(
     with pytest.raises(CommitRefused, match="there is no version 1"):
         history.revert_if_due()
     assert in_force(history) == NEW
+
+
+def test_a_commit_that_the_disk_had_no_room_for_leaves_nothing_to_confirm(
+    history: SettingsHistory, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or the processes would be started anew at its deadline, for nothing."""
+
+    def full(path: Path, data: bytes) -> None:
+        if path == history.path:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write_atomic(path, data)
+
+    for waited in (None, 2):
+        with monkeypatch.context() as patched:
+            patched.setattr(settings_history, "write_atomic", full)
+            with pytest.raises(OSError, match="No space left"):
+                history.commit_confirmed(NEWER, "anna", 60)
+        waiting = history.unconfirmed()
+        assert (waiting and waiting.version) == waited
+        if not waited:
+            history.commit_confirmed(NEW, "anna", 5)
+    clock.forward(300)
+    assert history.revert_if_due()
+    assert in_force(history) == OLD
