@@ -57,12 +57,15 @@ class Audit:
             "action": action,
             "details": _bounded(details),
         }
+        # A stick may have a file whose name is no text: the journal takes none, and is to have the rest.
+        data = json.dumps(entry, ensure_ascii=False).encode("utf-8", "replace")
+        entry = json.loads(data)
         name = f"{time.time_ns():020}-{entry['id']}.json"
         try:
             private_directory(self._directory)
             if action == "denied" and len(self._names()) >= _MOST_DENIED:
                 return
-            write_atomic(self._directory / name, json.dumps(entry, ensure_ascii=False).encode(), mode=0o600)
+            write_atomic(self._directory / name, data, mode=0o600)
         except OSError as error:
             log.error("%s: cannot be written: %s; kept in memory", self._directory, error.strerror)
             self._unwritten.append((name, entry))

@@ -40,8 +40,8 @@ class JsonLines:
         self._too_long = False
 
     def say(self, document: Mapping[str, Any]) -> None:
-        """Send one object. Raises: LineLost."""
-        self._wire.write(json.dumps(document, ensure_ascii=False).encode() + b"\r\n")
+        """Send one object; names of files that are no text have "?" where they are none. Raises: LineLost."""
+        self._wire.write(json.dumps(document, ensure_ascii=False).encode("utf-8", "replace") + b"\r\n")
 
     def next(self) -> dict[str, Any]:
         """The next object. Raises: Malformed, Ended, LineLost."""

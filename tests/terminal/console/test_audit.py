@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -132,3 +133,14 @@ def test_failed_logins_do_not_fill_the_disk(
     audit.add(LI, "s1", "login", {}, CLOCK)
     kept = [json.loads(file.read_bytes()) for file in (tmp_path / "state" / "console").iterdir()]
     assert sorted(entry["action"] for entry in kept) == ["denied", "denied", "denied", "login"]
+
+
+def test_the_name_of_a_file_that_is_no_text_keeps_no_entry_away(
+    tmp_path: Path, settings: Settings, journal: Journal
+) -> None:
+    audit = Audit(tmp_path / "console")
+    audit.add(LI, "s1", "roster import", {"file": os.fsdecode(b"\xb1\xb1.roster")}, CLOCK)
+    (file,) = (tmp_path / "console").glob("*.json")
+    assert file.read_bytes().decode("utf-8")
+    assert audit.hand_over(settings) == 0
+    assert journal.entries[0]["details"] == {"file": "??.roster"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
 import queue
 import threading
 from collections.abc import Callable, Iterator
@@ -213,3 +214,9 @@ def test_an_answer_in_capitals_is_one(tool: Tool) -> None:
     assert tool.hears() == {"ask": "Which stick?", "answers": ["pi/KINGSTON", "a"]}
     tool.says(answer="pi/KINGSTON")
     assert tool.outcome() == "pi/KINGSTON"
+
+
+def test_the_name_of_a_file_that_is_no_text_can_be_told(tool: Tool) -> None:
+    tool.run(lambda line: line.say(os.fsdecode(b"\xb1\xb1.roster")))
+    assert tool.hears() == {"say": "??.roster"}
+    assert tool.outcome() is None
