@@ -184,6 +184,7 @@ class SettingsHistory:
                     raise CommitRefused("nothing waits to be confirmed")
                 if not waiting.seconds_left(self.clock()):
                     raise CommitRefused(f"it is too late: version {waiting.back_to} comes back")
+                self._still_good(waiting)
             self._confirmed()
             return self.versions()[-1]
 
@@ -297,6 +298,16 @@ class SettingsHistory:
 
     def _parse(self, text: str) -> None:
         parse_settings(text, source=self.path.name, base=self._base)
+
+    def _still_good(self, waiting: Unconfirmed) -> None:
+        """What was committed was; an editor may have been at it since. Raises: CommitRefused, OSError."""
+        try:
+            self._parse(self.on_disk().decode())
+        except (SettingsError, UnicodeDecodeError) as error:
+            raise CommitRefused(
+                f"the settings file was broken since by hand ({error}): mend it, or let version"
+                f" {waiting.back_to} come back"
+            ) from error
 
     def _newest(self) -> Version | None:
         return next(reversed(self.versions()), None)

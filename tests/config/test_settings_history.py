@@ -370,3 +370,16 @@ def test_a_commit_that_the_disk_had_no_room_for_leaves_nothing_to_confirm(
     clock.forward(300)
     assert history.revert_if_due()
     assert in_force(history) == OLD
+
+
+@pytest.mark.parametrize("broken", [b"[device", b"\xff", b""])
+def test_what_was_broken_by_hand_is_not_confirmed(
+    history: SettingsHistory, clock: Clock, broken: bytes
+) -> None:
+    history.commit_confirmed(NEW, "anna", 5)
+    history.path.write_bytes(broken)
+    with pytest.raises(CommitRefused, match=r"(?s)broken since by hand .*: mend it, or let version 1 come back"):
+        history.confirm()
+    clock.forward(300)
+    assert history.revert_if_due()
+    assert in_force(history) == OLD
