@@ -105,7 +105,7 @@ class Prompt:
             self._write("".join(line + "\r\n" for line in shown[at : at + step]))
             at += step
             if at < len(shown):
-                key = self._page_key(f"--more-- {at}/{len(shown)}  space, Return, q ")
+                key = self._page_key(self._more(f" {at}/{len(shown)} ", " space, Return, q "))
                 step = {b"q": len(shown), b"\r": 1, b"\n": 1}.get(key, room)
                 if key in (b"q", b"\x03", b"Q"):
                     return
@@ -134,6 +134,14 @@ class Prompt:
         while select.select([self._pipe.fileno()], [], [], 0)[0]:
             gone += len(os.read(self._pipe.fileno(), 65_536))
         return gone
+
+    def _more(self, *parts: str) -> str:
+        """As much of that as fits on one line: a longer one would push the first of the screen out."""
+        message = "--more--"
+        for part in parts:
+            if render.cells(message + part) < self.size.columns:
+                message += part
+        return message
 
     def _page_key(self, message: str) -> bytes:
         self._write(message)

@@ -237,3 +237,18 @@ def test_an_answer_is_found_however_its_letters_are_written(person: Person, type
     person.types(f"{typed}\r".encode())
     person.at(lambda _: dialogue.ask("Which stick?", sticks))
     assert person.answer() == meant
+
+
+def test_on_a_narrow_screen_what_waits_for_a_key_takes_one_line(person: Person) -> None:
+    """Two of them push a line out that nobody has seen, and stay when the next screen comes."""
+    person.at(lambda prompt: prompt.show([f"line {n}" for n in range(40)], paged=True))
+    assert person.sees("\x1b[6n")
+    person.types(b"\x1b[5;20R")
+    assert person.sees("--more-- 4/40 ")
+    before = person.cable.heard.rindex(b"--more--")
+    person.types(b" ")
+    assert person.sees("--more-- 8/40 ")
+    shown = bytes(person.cable.heard[before:])
+    assert len(shown.split(b"\r", 1)[0]) < 20, shown
+    person.types(b"q")
+    assert person.answer() is None
