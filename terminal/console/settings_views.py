@@ -9,7 +9,7 @@ from pathlib import Path
 from config.candidate_file import CandidateFile
 from config.errors import ControlError, SettingsError
 from config.reference import every_setting, tables
-from config.settings_history import SettingsHistory
+from config.settings_history import MarkerDamaged, SettingsHistory
 from config.shown import shown
 from terminal.console.command import Answer, Arguments, Refused
 from terminal.console.session import Session
@@ -82,7 +82,10 @@ def history_lines(answer: Answer) -> Iterable[str]:
 
 def waiting(history: SettingsHistory) -> list[str]:
     """A line that says what comes back when, if something waits to be confirmed."""
-    waiting = history.unconfirmed()
+    try:
+        waiting = history.unconfirmed()
+    except MarkerDamaged as damaged:
+        return [str(damaged)]
     if not waiting:
         return []
     seconds = round(waiting.seconds_left(history.clock()))

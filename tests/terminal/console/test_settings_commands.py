@@ -358,3 +358,15 @@ def test_processes_are_asked_where_they_are_and_awaited_where_the_settings_move_
     moved[0].close()
     assert answer["processes"]["terminal"] == "well"
     assert answer["processes"]["sync"].startswith("not running")
+
+
+def test_a_damaged_deadline_is_told_with_what_can_be_shown_all_the_same(
+    desk: Desk, restarted: list[str]
+) -> None:
+    desk.give("set relay.pin 27")
+    desk.give("commit confirmed 5")
+    (SettingsHistory(desk.settings_path).directory / "unconfirmed.json").write_bytes(b"{")
+    for command, shown in (("show settings relay.pin", "27"), ("show history", "anna")):
+        lines = desk.shows(command)
+        assert shown in " ".join(lines)
+        assert "is damaged; `confirm` keeps what is in force" in lines[-1]
