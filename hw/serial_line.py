@@ -97,7 +97,10 @@ class StandIn(SerialLine):
 
 
 class OwnLine:
-    """Standard input and output; a terminal is switched to raw mode until `close`."""
+    """Standard input and output; a terminal is switched to raw mode until `close`.
+
+    Output blocks nobody until then: a program on the other side that is stopped takes none.
+    """
 
     def __init__(self) -> None:
         self._input, self._output = sys.stdin.fileno(), sys.stdout.fileno()
@@ -105,6 +108,8 @@ class OwnLine:
         if os.isatty(self._input):
             self._before = termios.tcgetattr(self._input)
             tty.setraw(self._input)
+        self._blocks = os.get_blocking(self._output)
+        os.set_blocking(self._output, False)  # and the input, where they are one terminal
 
     def read(self, timeout: float) -> bytes:
         """See `Line.read`."""
@@ -113,6 +118,8 @@ class OwnLine:
             return b""
         try:
             data = os.read(self._input, 4096)
+        except BlockingIOError:
+            return b""
         except OSError as error:
             raise LineLost(f"standard input: {_reason(error)}") from error
         if not data:
@@ -123,7 +130,10 @@ class OwnLine:
         """See `Line.write`."""
         try:
             while data:
-                data = data[os.write(self._output, data) :]
+                if not select.select([], [self._output], [], WRITE_WITHIN)[1]:
+                    raise LineLost(f"standard output: nobody takes what is written for {WRITE_WITHIN:g} s")
+                with contextlib.suppress(BlockingIOError):
+                    data = data[os.write(self._output, data) :]
         except OSError as error:
             raise LineLost(f"standard output: {_reason(error)}") from error
 
@@ -133,6 +143,7 @@ class OwnLine:
 
     def close(self) -> None:
         """See `Line.close`."""
+        os.set_blocking(self._output, self._blocks)
         if self._before is not None:
             termios.tcsetattr(self._input, termios.TCSADRAIN, self._before)
 
