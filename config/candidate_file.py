@@ -8,9 +8,9 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
-from config.errors import SettingsError
+from config.errors import CommitRefused, SettingsError
 from config.files import sync_directory, write_atomic
-from config.settings_history import CommitRefused, SettingsHistory, digest
+from config.settings_history import SettingsHistory, digest
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,10 @@ class KeyFileError(CampusgateError, ValueError):
     """Raised when a key file is missing, unreadable, too widely readable or of the wrong kind."""
 
 
+class CommitRefused(CampusgateError, ValueError):
+    """Raised when settings cannot be put in force, confirmed or taken back; says why and what to do."""
+
+
 class ControlError(CampusgateError, ConnectionError):
     """Raised when a process does not answer on its control socket, or answers with an error."""
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import logging
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass
@@ -20,24 +19,16 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 
-from config.errors import CampusgateError, SettingsError
+from config.errors import CommitRefused, SettingsError
 from config.files import sync_directory, write_atomic
 from config.settings import Settings, parse_settings
 from config.single import AlreadyRunning, Single
+from config.unconfirmed import BootTime, Marker, MarkerDamaged, Unconfirmed, boot_time
 
 log = logging.getLogger(__name__)
 
 BY_HAND = "by hand"
 ITSELF = "campusgate"
-_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
-
-
-class CommitRefused(CampusgateError, ValueError):
-    """Raised when settings cannot be put in force, confirmed or taken back; says why and what to do."""
-
-
-class MarkerDamaged(CommitRefused):
-    """Raised when it cannot be told what comes back unless somebody confirms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,38 +42,6 @@ class Version:
     sha256: str
 
 
-@dataclass(frozen=True, slots=True)
-class BootTime:
-    """An instant that setting the clock does not move: the kernel's boot id, seconds of CLOCK_BOOTTIME."""
-
-    boot: str
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Unconfirmed:
-    """A commit that waits for `confirm` until the deadline, seconds of CLOCK_BOOTTIME in that boot."""
-
-    version: int
-    back_to: int
-    by: str
-    boot: str
-    deadline: float
-
-    def __post_init__(self) -> None:
-        if type(self.back_to) is not int or not isinstance(self.deadline, int | float):
-            raise TypeError("is no commit that waits")
-
-    def seconds_left(self, now: BootTime) -> float:
-        """How long until it is undone; 0 when it is to be undone now."""
-        return max(0.0, self.deadline - now.seconds) if self.boot == now.boot else 0.0
-
-
-def boot_time() -> BootTime:
-    """Now, by this machine."""
-    return BootTime(_BOOT_ID.read_text("ascii").strip(), time.clock_gettime(time.CLOCK_BOOTTIME))
-
-
 class SettingsHistory:
     """The settings file at `path` and its versions. Any number of processes and threads may have one.
 
@@ -94,7 +53,7 @@ class SettingsHistory:
         self.clock = clock
         self._base = path.parent.absolute()
         self.directory = self.path.with_suffix(".history")
-        self._marker = self.directory / "unconfirmed.json"
+        self._marker = Marker(self.directory / "unconfirmed.json")
 
     def versions(self) -> list[Version]:
         """All versions, the oldest first; one whose files are damaged is left out. Raises: OSError."""
@@ -140,7 +99,7 @@ class SettingsHistory:
         with self.alone():
             self._check(text, on)
             version = self._put(text.encode(), by, comment)
-            self._confirmed()
+            self._marker.forget()
             return version
 
     def commit_confirmed(
@@ -166,14 +125,7 @@ class SettingsHistory:
 
     def unconfirmed(self) -> Unconfirmed | None:
         """The commit that waits to be confirmed. Raises: MarkerDamaged, OSError."""
-        try:
-            return Unconfirmed(**json.loads(self._marker.read_bytes()))
-        except FileNotFoundError:
-            return None
-        except (ValueError, TypeError) as error:
-            raise MarkerDamaged(
-                f"{self._marker}: is damaged; `confirm` keeps what is in force, `rollback` has what was"
-            ) from error
+        return self._marker.read()
 
     def confirm(self) -> Version:
         """Keep what waits to be confirmed: the version now in force. Raises: CommitRefused, OSError."""
@@ -185,7 +137,7 @@ class SettingsHistory:
                 if not waiting.seconds_left(self.clock()):
                     raise CommitRefused(f"it is too late: version {waiting.back_to} comes back")
                 self._still_good(waiting)
-            self._confirmed()
+            self._marker.forget()
             return self.versions()[-1]
 
     def revert_if_due(self, restart: Callable[[Version], None] = lambda _: None) -> Version | None:
@@ -205,12 +157,12 @@ class SettingsHistory:
             if version is None or version.sha256 != digest(before):
                 version = self._put(before, ITSELF, f"not confirmed: back to version {number}")
             restart(version)
-            self._confirmed()
+            self._marker.forget()
             return version
 
     def forget_unconfirmed(self) -> None:
         """Let nothing come back by itself any more; for who holds the settings alone. Raises: OSError."""
-        self._confirmed()
+        self._marker.forget()
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -245,26 +197,18 @@ class SettingsHistory:
     def _put(self, data: bytes, by: str, comment: str, marker: Unconfirmed | None = None) -> Version:
         number = self._free()
         version = self._intend(number, data, by, comment)
-        if marker:
-            self._put_after(marker, data)
-        else:
+        waited = self._marker.put(marker) if marker else None
+        try:
             write_atomic(self.path, data)
+        except OSError:
+            if marker and self.on_disk() != data:  # nothing waits that could not be put in force
+                self._marker.restore(waited)
+            raise
         try:
             write_atomic(self._file(number), data)
         except OSError as error:  # it is in force all the same, and `_keep` makes up for its copy
             log.error("%s: cannot be written yet: %s", self._file(number), error.strerror)
         return version
-
-    def _put_after(self, marker: Unconfirmed, data: bytes) -> None:
-        """Nothing waits to be confirmed that could not be put in force."""
-        waited = self._marker.read_bytes() if self._marker.exists() else None
-        write_atomic(self._marker, json.dumps(asdict(marker)).encode())
-        try:
-            write_atomic(self.path, data)
-        except OSError:
-            if self.on_disk() != data:
-                write_atomic(self._marker, waited) if waited else self._confirmed()
-            raise
 
     def _intend(self, number: int, data: bytes, by: str, comment: str) -> Version:
         at = datetime.now(UTC).isoformat(timespec="seconds")
@@ -284,10 +228,6 @@ class SettingsHistory:
                     self._parse(text)
                     return number, text.encode()
             raise
-
-    def _confirmed(self) -> None:
-        self._marker.unlink(missing_ok=True)
-        sync_directory(self.directory)
 
     def _check(self, text: str, on: str | None) -> None:
         self._parse(text)

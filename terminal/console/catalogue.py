@@ -52,6 +52,18 @@ class Catalogue:
             raise Refused(f"{command.name}: is for the role {command.role}; {user.name} has {user.role}")
         return command, words[len(command.words) :]
 
+    def asks(self, line: str) -> bool:
+        """Whether `line` ends in a ? that asks what may come there, and is no part of free text."""
+        words = line.rstrip("? ").split()
+        begins = any(command.name.startswith(" ".join(words)) for command in self.commands)
+        free = any(
+            parameter.rest
+            for command in self.commands
+            if tuple(words[: len(command.words)]) == command.words
+            for parameter in command.parameters[: len(words) - len(command.words)]
+        )
+        return line.endswith("?") and (begins or not free)
+
     def _meant(self, line: str, user: User) -> str:
         names = [command.name for command in self.allowed(user)]
         begun = [name for name in names if name.startswith(line.strip().lower())]

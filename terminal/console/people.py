@@ -185,7 +185,7 @@ class People:
     def _carry_out(self, prompt: Prompt, session: StaffSession, text: str) -> bool:
         """Whether `text` was carried out; says what came of it. Raises: Ended, LineLost."""
         try:
-            if text.endswith("?") and not text.startswith("set "):
+            if self._station.catalogue.asks(text):
                 text = f"help {text.rstrip('? ')}"
             command, answer = session.run(text)
             lines: Iterable[str] = (command.render or render.lines)(answer)

@@ -39,6 +39,8 @@ from terminal.console.wire import Interrupted, Wire
 LONGEST = 2000  # characters of a line; a longer one is no command, it is a file or noise
 _AHEAD = 8192  # bytes that may wait in the pipe
 _LOOK_EVERY = 0.25  # seconds
+_DOWN = b"\x1b[B"
+_REST_OF_KEY = 0.1  # seconds within which the bytes of one key come
 _A_FEW = 10  # lines that fit on any screen
 _CURSOR_ANSWERS = 0.4  # seconds for a client to say where its cursor is
 _CURSOR = re.compile(rb"\x1b\[(\d{1,4});(\d{1,4})R")
@@ -106,7 +108,7 @@ class Prompt:
             at += step
             if at < len(shown):
                 key = self._page_key(self._more(f" {at}/{len(shown)} ", " space, Return, q "))
-                step = {b"q": len(shown), b"\r": 1, b"\n": 1}.get(key, room)
+                step = 1 if key in (b"\r", b"\n", _DOWN) else room
                 if key in (b"q", b"\x03", b"Q"):
                     return
 
@@ -148,6 +150,11 @@ class Prompt:
         while not (key := self._wire.read(1, _LOOK_EVERY)):
             if reason := self._ending():
                 raise Ended(reason)
+        if key == b"\x1b":  # an arrow or the like is one key
+            while (more := self._wire.read(1, _REST_OF_KEY)) and len(key) < 8:
+                key += more
+                if more != b"[" and more[0] >= 0x40:  # its last byte: ECMA-48, 5.4
+                    break
         self._write("\r" + " " * len(message) + "\r")
         return key
 

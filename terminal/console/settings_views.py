@@ -9,8 +9,9 @@ from pathlib import Path
 from config.candidate_file import CandidateFile
 from config.errors import ControlError, SettingsError
 from config.reference import every_setting, tables
-from config.settings_history import MarkerDamaged, SettingsHistory
+from config.settings_history import SettingsHistory
 from config.shown import shown
+from config.unconfirmed import MarkerDamaged
 from terminal.console.command import Answer, Arguments, Refused
 from terminal.console.session import Session
 

@@ -11,10 +11,11 @@ import pytest
 
 from config import settings_history
 from config.candidate_file import CandidateFile
-from config.errors import SettingsError
+from config.errors import CommitRefused, SettingsError
 from config.files import write_atomic
-from config.settings_history import BootTime, CommitRefused, SettingsHistory, boot_time
+from config.settings_history import SettingsHistory
 from config.single import Single
+from config.unconfirmed import BootTime, boot_time
 
 OLD, NEW, NEWER = (
     f'# 门 {n}\r\n[device]\nname = "gate-{n}"\nplace = "north"\n[central]\nurl = "https://c.example"\n'

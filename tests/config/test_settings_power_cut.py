@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from config.candidate_file import CandidateFile
-from config.settings_history import BootTime, SettingsHistory, Version
+from config.settings_history import SettingsHistory, Version
+from config.unconfirmed import BootTime
 from tests.config.last_step import dying_at
 
 OLD, NEW, NEWER = (

@@ -41,6 +41,25 @@ def test_the_longest_name_that_fits_is_meant() -> None:
     assert (found.name, rest) == ("commit confirmed", ["5"])
 
 
+@pytest.mark.parametrize(
+    ("line", "asks"),
+    [
+        ("?", True),
+        ("show?", True),
+        ("show settings relay?", True),
+        ("commit?", True),
+        ("commit confi?", True),  # it may mean `commit confirmed`: better help than a commit
+        ("commit confirmed?", True),
+        ("set relay?", True),
+        ("commit is it done?", False),
+        ("set device.place where?", False),
+        ("show status", False),
+    ],
+)
+def test_a_question_mark_asks_unless_it_ends_free_text(line: str, asks: bool) -> None:
+    assert CATALOGUE.asks(line) is asks
+
+
 def test_what_is_unknown_is_refused_with_what_is_near() -> None:
     with pytest.raises(Refused, match="show status"):
         CATALOGUE.find("shw status", ADMIN)

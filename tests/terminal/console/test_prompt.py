@@ -149,8 +149,10 @@ def test_what_is_long_is_shown_a_screen_at_a_time_at_the_clients_size(person: Pe
     assert b"line 5" not in person.cable.heard
     person.types(b"\r")
     assert person.sees("--more-- 11/30")
-    person.types(b" ")
-    assert person.sees("--more-- 21/30")
+    person.types(b"\x1b[B")  # down
+    assert person.sees("--more-- 12/30")
+    person.types(b"\x1b[6~")  # page down: one key, one page
+    assert person.sees("--more-- 22/30")
     person.types(b"q")
     assert person.answer() is None
     assert b"line 14" not in person.cable.heard

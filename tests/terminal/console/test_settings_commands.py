@@ -13,10 +13,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from config.control import ControlServer, Events, ask
-from config.errors import SettingsError
+from config.errors import CommitRefused, SettingsError
 from config.keys import save_private
 from config.settings import Settings, load_settings
-from config.settings_history import CommitRefused, SettingsHistory
+from config.settings_history import SettingsHistory
 from terminal.console.command import Answer, Command, Refused, installed
 from terminal.console.roles import Role
 from terminal.console.session import User
