@@ -182,6 +182,7 @@ def _serve(rfile: Any, wfile: Any, handlers: Mapping[str, Handler], events: Even
 def _stream(wfile: Any, events: Events) -> None:
     with events.follow() as follower:
         _send(wfile, {"ok": True})
+        _send(wfile, {"event": "alive"})  # from here on nothing is missed
         while True:
             try:
                 event = follower.get(timeout=1.0)

@@ -135,7 +135,8 @@ class Demo:
     def _ready(self) -> bool:
         said = [door.watcher.status() for door in self._doors.values()]
         # Not "live": the stage stands still by now, and when the others start slowly the camera is frozen.
-        return all(one and not one["fault"] and one["camera"]["frames"] > 0 for one in said)
+        served = all(one and not one["fault"] and one["camera"]["frames"] > 0 for one in said)
+        return served and all(door.watcher.following for door in self._doors.values())
 
     def _play(self, campus: Campus, on_row: Callable[[Row], None]) -> None:
         plan = _kill_plan(random.Random(self.seed + 2), self.scans or 0, self.kills)
@@ -187,8 +188,9 @@ class Demo:
         with contextlib.suppress(queue.Empty):
             while True:
                 answers.get_nowait()
-        begun, killed = time.monotonic(), self._killed
+        begun, killed, tries = time.monotonic(), self._killed, 0
         while time.monotonic() - begun < _GIVE_UP:
+            tries += 1
             name = guest.citizen.person.subject if guest.holder != "paper" else ""
             presentation = Presentation(rng, guest.holder, guest.text(), name=name)
             answer: dict[str, Any] = {}
@@ -202,8 +204,10 @@ class Demo:
                 with contextlib.suppress(queue.Empty):
                     answer = answers.get_nowait()
                     break
-            # Killed between record and answer: that code is used up, the phone shows its next one.
-            if answer.get("reasons") == [str(Reason.CODE_REPLAYED)] and self._killed > killed:
+            # Killed between record and answer, or started again and not followed yet when it answered: that
+            # code is used up, the phone shows its next one.
+            unheard = self._killed > killed or (self._killed > 0 and tries > 1)
+            if unheard and answer.get("reasons") == [str(Reason.CODE_REPLAYED)]:
                 answer = {}
             for _ in range(self._pause if answer else 15):  # the next steps up, or this one tries again
                 stage.show(empty(presentation.background, presentation.weather, rng))

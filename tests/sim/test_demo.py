@@ -212,7 +212,8 @@ def test_ctrl_c_ends_it_soon_and_leaves_no_process(
 
 def test_it_begins_although_the_stage_stood_still_while_the_others_started(tmp_path: Path) -> None:
     class Slow(Watcher):
-        def __init__(self) -> None: ...
+        def __init__(self) -> None:
+            self.following = True
 
         def status(self) -> dict[str, Any]:
             return {"fault": "", "camera": {"state": "frozen", "frames": 1}}

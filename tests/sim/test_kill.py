@@ -113,7 +113,8 @@ class Rig:
     def ready(self) -> bool:
         """Whether people can be served."""
         status = self.watcher.status()
-        return bool(status) and not status["fault"] and status["camera"]["state"] == "live"
+        served = bool(status) and not status["fault"] and status["camera"]["state"] == "live"
+        return served and self.watcher.following
 
     def next_person(self) -> Citizen:
         """Somebody who has not been here."""

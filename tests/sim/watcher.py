@@ -25,6 +25,7 @@ class Watcher:
         self._counts_url = f"http://127.0.0.1:{port}/v1/counts"
         self.answers: queue.Queue[dict[str, Any]] = queue.Queue()
         self.at_central = 0
+        self.following = False  # whether every answer is heard
         self._stop = threading.Event()
         for work in (self._follow, self._count):
             threading.Thread(target=work, daemon=True).start()
@@ -51,12 +52,15 @@ class Watcher:
         while not self._stop.is_set():
             try:
                 for event in follow(self._socket):
+                    self.following = True
                     if event.get("event") == "answer":
                         self.answers.put(event)
                     if self._stop.is_set():
                         return
             except ControlError:
                 self._stop.wait(0.05)  # killed just now: it will be back
+            finally:
+                self.following = False
 
     def _count(self) -> None:
         while not self._stop.wait(0.25):
