@@ -11,18 +11,19 @@ help: ## list these verbs (the default)
 demo: setup ## the whole chain with simulated hardware, until Ctrl-C; SCANS=60 ends it, SEED=7 repeats it
 	@exec $(bin)/campusgate demo $(if $(SCANS),--scans '$(SCANS)') $(if $(SEED),--seed '$(SEED)')
 
-# A file's tests stay in one process, with its fixtures. Those that run whole campuses come by themselves, one after
-# the other: each starts a dozen processes, which are to answer as quickly as at a gate.
-cover := --cov --cov-branch
+# A file's tests stay in one process, with its fixtures; many wait for processes of their own, so there is work for half
+# as many again as there are cores. Those that run whole campuses come by themselves, one after the other and without
+# coverage: each starts a dozen processes, which are to answer as quickly as at a gate.
+workers := $(shell echo $$(($$(nproc) * 3 / 2)))
 
 .PHONY: test
 test: setup ## every test, on all cores, with branch coverage; ARGS='-k codes' goes to pytest, all in one run
 	@.ci/test-programs
 ifdef ARGS
-	$(bin)/pytest $(cover) --cov-report=term $(ARGS)
+	$(bin)/pytest --cov --cov-branch --cov-report=term $(ARGS)
 else
-	$(bin)/pytest -n auto --dist loadfile --no-loadscope-reorder -m 'not campus' $(cover) --cov-report=
-	$(bin)/pytest -m campus $(cover) --cov-append --cov-report=term
+	$(bin)/pytest -n $(workers) --dist loadfile --no-loadscope-reorder -m 'not campus' --cov --cov-branch --cov-report=term
+	$(bin)/pytest -m campus tests/sim
 endif
 
 .PHONY: lint
