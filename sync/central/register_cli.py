@@ -33,8 +33,6 @@ def register(directory: Path, name: str, public_key: Path, replace: bool) -> Non
     Example:
       campusgate central register north-gate-1 north-gate-1.pem --dir central
     """
-    if not _NAME.fullmatch(name):
-        raise click.BadParameter("lower-case letters, digits and - only", param_hint="NAME")
     with opened(directory) as store:
         click.echo(_register(store, name, public_key, replace=replace))
 
@@ -80,7 +78,7 @@ def _register(store: Store, name: str, file: Path, *, replace: bool) -> str:
     from sync.central.devices import DeviceError
 
     if not _NAME.fullmatch(name):
-        raise DeviceError("its name is none of a terminal: lower-case letters, digits and - only")
+        raise DeviceError(f"{name!r:.70} is no name of a terminal: lower-case letters, digits and - only")
     pem = public_pem(load_public(file, Ed25519PublicKey))
     known = [public_pem(key) for key in store.devices.trusted_keys(name)]
     if pem in known:
