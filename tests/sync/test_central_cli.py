@@ -74,28 +74,9 @@ def test_trust_prints_what_a_terminal_can_be_made_from_and_nothing_secret(site: 
     )
     (tmp_path / "g-1.pem").write_text(made.public_key, "utf-8")
     good("central", "register", "g-1", str(tmp_path / "g-1.pem"), "--dir", str(site.directory))
-    assert keys_of(site, "g-1") == [made.public_key]
-
-
-def keys_of(site: Site, name: str) -> list[str]:
     store = Store(site.database_url)
-    try:
-        return [public_pem(key) for key in store.devices.keys(name)]
-    finally:
-        store.close()
-
-
-def test_register_takes_no_other_key_for_a_live_terminal_unless_told_to(site: Site, tmp_path: Path) -> None:
-    first, other = tmp_path / "g-1.pem", tmp_path / "g-2.pem"
-    for file in (first, other):
-        file.write_text(public_pem(Ed25519PrivateKey.generate().public_key()), "utf-8")
-    into = ("--dir", str(site.directory))
-    assert good("central", "register", "g-1", str(first), *into) == "g-1: registered\n"
-    assert good("central", "register", "g-1", str(first), *into) == "g-1: is registered already\n"
-    assert "another key is registered as g-1" in refused("central", "register", "g-1", str(other), *into)
-    assert keys_of(site, "g-1") == [first.read_text("utf-8")]
-    good("central", "register", "g-1", str(other), "--replace", *into)
-    assert keys_of(site, "g-1") == [other.read_text("utf-8")]
+    assert [public_pem(key) for key in store.devices.keys("g-1")] == [made.public_key]
+    store.close()
 
 
 def test_register_refuses_a_bad_name_and_a_bad_key(site: Site, tmp_path: Path) -> None:

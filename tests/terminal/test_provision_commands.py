@@ -447,8 +447,8 @@ def test_a_line_that_is_lost_after_the_name_was_typed_keeps_no_reset_from_ending
         answer = provisioned(client)
         client.close()
     settings = load_settings(machine.settings_path)
-    # greeting, login, its answer, the command, the question, the name: the answer to it finds no line
-    with machine.plug(cut_after=6) as console:
+    # greeting, login, its answer, the command, what it says, the question, the name: the answer finds no line
+    with machine.plug(cut_after=7) as console:
         client = ConsoleClient(console.port)
         client.synchronise()
         client.login_with_password(answer["account"], answer["password"])

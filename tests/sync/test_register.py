@@ -1,4 +1,4 @@
-"""`campusgate central register-all`: what a laptop brings back is taken at once, and once only."""
+"""`campusgate central register` and `register-all`: a key is taken once, and none in place of another unasked."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from config.keys import new_p256, public_pem
-from sync.central.register_cli import register_all
+from sync.central.register_cli import register, register_all
 from sync.central.site import Site
 from sync.central.store import Store
 
@@ -66,6 +66,21 @@ def test_another_key_for_a_known_name_is_refused_unless_replaced(site: Site, key
     assert registered(site) == before
     assert run(site, keys, "--replace").exit_code == 0
     assert registered(site)["a-1"] == [(keys / "a-1.pem").read_text()]
+
+
+def test_one_key_takes_no_place_of_another_either_unless_told_to(site: Site, keys: Path) -> None:
+    def one(file: str, *options: str) -> tuple[int, str]:
+        words = ["a-1", str(keys / file), "--dir", str(site.directory), *options]
+        done = CliRunner().invoke(register, words)
+        return done.exit_code, done.output + str(done.exception)
+
+    assert one("a-1.pem") == (0, "a-1: registered\nNone")
+    assert one("a-1.pem") == (0, "a-1: is registered already\nNone")
+    status, said = one("b-1.pem")
+    assert (status, "another key is registered as a-1" in said) == (1, True)
+    assert registered(site)["a-1"] == [(keys / "a-1.pem").read_text()]
+    assert one("b-1.pem", "--replace")[0] == 0
+    assert registered(site)["a-1"] == [(keys / "b-1.pem").read_text()]
 
 
 def test_one_bad_file_keeps_no_other_from_being_taken(site: Site, keys: Path) -> None:
