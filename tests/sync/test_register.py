@@ -1,4 +1,4 @@
-"""`campusgate central register` and `register-all`: a key is taken once, and none in place of another unasked."""
+"""`campusgate central register` and `register-all`: a key is taken once, and replaced only when told to."""
 
 from __future__ import annotations
 
