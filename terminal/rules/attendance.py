@@ -6,6 +6,7 @@ Guests and classes can also refuse; the marks that are made only when somebody i
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 from terminal.findings import Finding, Mark, MarkKind, judged, refused
 from terminal.person import Absence, PersonKind
@@ -19,6 +20,7 @@ CLASS, EVENT, CHECK_IN, MAKE_UP, ARRIVAL = (
     "R5 class", "R6 event", "R11 check-in", "R12 make-up", "R14 arrival",
 )  # fmt: skip
 _AGAIN = 60  # seconds after signing in before a scan signs out: whoever scans twice has not left
+_LEAVING = timedelta(hours=1)  # after an event, for signing out of it: most people leave when it is over
 
 
 def classes(scene: Scene) -> Iterator[Finding]:
@@ -73,14 +75,17 @@ def guests(scene: Scene) -> Iterator[Finding]:
 
 def leaves(scene: Scene) -> bool:
     """Whether the scan signs out of an event: whoever leaves does not come in again."""
-    return any(
-        event.sign_out and _invited(event, scene) and _inside_since(scene, name) is not None
-        for name, event in _events(scene).items()
-    )
+    return bool(_left(scene))
 
 
 def signed_in(scene: Scene) -> Iterator[Finding]:
-    """Sign in to an event, or out of it."""
+    """Sign out of an event; whoever leaves none signs in."""
+    left = _left(scene)
+    for name in left:
+        mark = Mark(MarkKind.SIGN_OUT, name, replaces=MarkKind.SIGN_IN)
+        yield Finding(EVENT, f"{name}: signed out", mark=mark)
+    if left:
+        return
     for name, event in _events(scene).items():
         if not _invited(event, scene) or not _has_room(event, name, scene):
             continue
@@ -88,9 +93,6 @@ def signed_in(scene: Scene) -> Iterator[Finding]:
             ends = int(event.end.replace(tzinfo=scene.policy.calendar.zone).timestamp())
             mark = Mark(MarkKind.SIGN_IN, name, keep_until=ends + DAY)
             yield Finding(EVENT, f"{name}: signed in", mark=mark)
-        elif event.sign_out and _inside_since(scene, name) is not None:
-            mark = Mark(MarkKind.SIGN_OUT, name, replaces=MarkKind.SIGN_IN)
-            yield Finding(EVENT, f"{name}: signed out", mark=mark)
         else:
             yield Finding(EVENT, f"{name}: signed in before", notice=Notice.ALREADY)
 
@@ -153,6 +155,27 @@ def _events(scene: Scene) -> dict[str, Event]:
         for name, event in scene.policy.events.items()
         if event.place == scene.situation.place and event.at(scene.local)
     }
+
+
+def _just_over(scene: Scene) -> dict[str, Event]:
+    """The events that people may still be leaving, while there is no other."""
+    if scene.local is None:
+        return {}
+    local = scene.local.replace(tzinfo=None)
+    return {
+        name: event
+        for name, event in scene.policy.events.items()
+        if event.place == scene.situation.place and event.end < local <= event.end + _LEAVING
+    }
+
+
+def _left(scene: Scene) -> list[str]:
+    """The events that the scan signs out of."""
+    return [
+        name
+        for name, event in (_events(scene) or _just_over(scene)).items()
+        if event.sign_out and _invited(event, scene) and _inside_since(scene, name) is not None
+    ]
 
 
 def _inside_since(scene: Scene, name: str) -> int | None:

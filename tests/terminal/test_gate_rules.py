@@ -77,6 +77,10 @@ def kinds(answer: Answer) -> list[MarkKind]:
     return [mark.kind for mark in answer.decision.marks]
 
 
+def named(answer: Answer) -> list[tuple[str, str]]:
+    return [(mark.kind, mark.name) for mark in answer.decision.marks]
+
+
 ALL_DAY = {"check_in": {"morning": {"from": "00:00", "to": "24:00"}}}
 
 
@@ -389,6 +393,29 @@ def test_hard_anti_passback_lets_out_of_an_event_who_signs_out_and_in_again(open
     rig.clock.wall += timedelta(minutes=2)
     assert MarkKind.SIGN_OUT in kinds(rig.show(card))
     assert MarkKind.SIGN_IN in kinds(rig.show(card)), "whoever left may come in again"
+
+
+def test_whoever_leaves_an_event_is_not_signed_in_to_the_next_one_there(open_rig: Open) -> None:
+    event = {"name_zh": "会", "name_en": "Event", "place": "north-gate", "sign_out": True, "people": ["S1"]}
+    local, hours = (
+        LOCAL.replace(tzinfo=None),
+        {"first": (-2, 0.5), "second": (0.5, 3)},
+    )  # from now; one may come an hour before it begins
+    times = {
+        name: {key: local + timedelta(hours=hour) for key, hour in zip(("from", "to"), span, strict=True)}
+        for name, span in hours.items()
+    }
+    rig = open_rig(whole={"events": {name: event | span for name, span in times.items()}})
+    card = pass_of("S1", "card", expires_at=int(NOW.timestamp()) + 36_000)
+    rig.clock.wall -= timedelta(hours=1)
+    assert named(rig.show(card)) == [("sign-in", "first")]
+    rig.clock.wall += timedelta(hours=1)
+    assert named(rig.show(card)) == [("sign-out", "first")]
+    rig.clock.wall += timedelta(hours=1)
+    assert named(rig.show(card)) == [("sign-in", "second")], "who comes in is not signed out"
+    rig.clock.wall += timedelta(hours=2, minutes=5)
+    assert named(rig.show(card)) == [("sign-out", "second")], "people leave when it is over"
+    assert named(rig.show(card)) == []
 
 
 def test_of_two_classes_that_one_may_come_for_the_earlier_counts_however_they_are_written(
