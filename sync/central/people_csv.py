@@ -57,11 +57,15 @@ K = TypeVar("K", PersonKind, Status)
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """What a file holds. encoding: how it was read. problems: a line each for what cannot be taken."""
+    """What a file holds. encoding: how it was read. problems: a line each for what cannot be taken.
+
+    unread: the headers of columns that mean nothing here.
+    """
 
     encoding: str
     entries: list[Entry]
     problems: list[str]
+    unread: tuple[str, ...] = ()
 
 
 def read_people(path: Path, progress: Callable[[int], None] = lambda _line: None) -> Table:
@@ -88,7 +92,7 @@ def read_people(path: Path, progress: Callable[[int], None] = lambda _line: None
         if not fault and not any(cell.strip() for cell in row):
             continue
         try:
-            entry = _entry(_whole(row, fault, encoding), columns)
+            entry = _entry(_fitting(_whole(row, fault, encoding), len(header)), columns)
         except ValueError as error:
             problems.append(f"{path}:{first}: {error}")
             continue
@@ -99,7 +103,8 @@ def read_people(path: Path, progress: Callable[[int], None] = lambda _line: None
             problems.append(f"{path}:{first}: sub: {entry.subject!r} is in line {before} already")
     if not entries and not problems:
         raise SettingsError([f"{path}: has nobody in it"])
-    return Table(encoding, entries, problems)
+    unread = tuple(cell.strip() for cell in header if cell.strip() and _column(cell) is None)
+    return Table(encoding, entries, problems, unread)
 
 
 def decode(path: Path) -> tuple[str, str]:
@@ -148,6 +153,16 @@ def _whole(row: list[str], fault: str, encoding: str) -> list[str]:
     return row
 
 
+def _fitting(row: list[str], columns: int) -> list[str]:
+    """`row` if every cell stands below a header. Raises: ValueError; who knows which cells slid aside."""
+    if extra := [cell.strip() for cell in row[columns:] if cell.strip()]:
+        raise ValueError(
+            f"{extra[0]!r:.80} stands behind the last of {columns} columns: a cell with a comma in it needs "
+            "quotes, several groups are separated by ;"
+        )
+    return row
+
+
 def parse_time(text: str, *, end: bool, zone: tzinfo = UTC) -> int:
     """A date or a timestamp with its zone as Unix seconds; a date that is an `end` counts to its end.
 
@@ -166,7 +181,7 @@ def parse_time(text: str, *, end: bool, zone: tzinfo = UTC) -> int:
 
 
 def _delimiter(text: str) -> str:
-    header = text.partition("\n")[0]
+    header = re.split("[\r\n]", text, maxsplit=1)[0]
     return max(",\t;", key=header.count)
 
 
@@ -182,11 +197,15 @@ def parse_groups(text: str) -> tuple[str, ...]:
     return names
 
 
+def _column(header: str) -> str | None:
+    return _COLUMNS.get(header.strip().lower())
+
+
 def _columns(header: Sequence[str], path: Path) -> Mapping[str, tuple[int, ...]]:
     """Where each column that we know is; only groups may have several."""
     found: dict[str, tuple[int, ...]] = {}
     for index, cell in enumerate(header):
-        column = _COLUMNS.get(cell.strip().lower())
+        column = _column(cell)
         if column is None:
             continue
         if column in found and column != "groups":

@@ -73,6 +73,8 @@ def import_people(directory: Path, people_csv: Path, partial: bool, reinstate: b
         f"{taken.changed} changed, {taken.unchanged} as they were; "
         "`campusgate roster publish` sends them to the terminals"
     )
+    if read.unread:
+        click.echo(f"columns that mean nothing here were left out: {', '.join(read.unread)}")
     for what, still, how in (
         ("revoked", taken.still_revoked, "--reinstate takes them back"),
         ("isolated", taken.still_isolated, "`campusgate roster resume` lets them in again"),

@@ -70,6 +70,20 @@ def test_an_empty_cell_leaves_what_is_known(site: Site, tmp_path: Path) -> None:
     assert person(site, "S1") == replace(before, name="张三")
 
 
+def test_a_column_that_means_nothing_is_named(site: Site, tmp_path: Path) -> None:
+    file = write_csv(tmp_path / "p.csv", ["sub,name,kind,stauts,性别,", "S1,张伟,student,suspended,女,"])
+    assert "left out: stauts, 性别\n" in good(site, "roster", "import", file)
+    assert "left out" not in good(
+        site, "roster", "import", write_csv(tmp_path / "p.csv", [HEADER, "S2,李,学生"])
+    )
+
+
+def test_lines_may_end_as_on_an_old_macintosh(site: Site, tmp_path: Path) -> None:
+    (tmp_path / "p.csv").write_text("sub,name,kind,groups\rS1,张伟,student,a;b;c;d;e\r", "utf-8", newline="")
+    good(site, "roster", "import", str(tmp_path / "p.csv"))
+    assert person(site, "S1").groups == ("a", "b", "c", "d", "e")
+
+
 BAD = {
     "S 1,A,student,,": "sub: 'S 1' is not allowed",
     "S1,,student,,": "name: is missing",
@@ -80,6 +94,7 @@ BAD = {
     "S1,A,student,,2026-02-03T10:00:00": "until: '2026-02-03T10:00:00' has no zone",
     "S1,A,student,2026-02-03,2026-02-01": "until: '2026-02-01' is before from",
     "OK,Twin,student,,": "sub: 'OK' is in line 2 already",
+    "S1,A,student,,,cs-2": "'cs-2' stands behind the last of 5 columns",
 }
 
 
@@ -91,21 +106,22 @@ def test_bad_lines_are_named_and_nothing_is_taken_unless_partial(site: Site, tmp
         "",
         '"LAST","two\nlines",student,,',
         "Z,Z,staff",
+        "Y,Y,staff,,,,",
     ]
     file = write_csv(tmp_path / "p.csv", rows)
     said = refused(site, "roster", "import", file)
     for number, reason in enumerate(BAD.values(), start=3):
         assert f"p.csv:{number}: {reason}" in said
-    assert "p.csv:13: name: 'two\\nlines' is not allowed" in said
-    assert "10 bad lines: nothing is taken" in said
+    assert "p.csv:14: name: 'two\\nlines' is not allowed" in said
+    assert "11 bad lines: nothing is taken" in said
     with opened(site) as store:
         assert list(store.people()) == []
     done = run(site, "roster", "import", file, "--partial")
     assert done.exit_code == 1
-    assert "2 people taken in" in done.stdout
+    assert "3 people taken in" in done.stdout
     assert all(reason in done.stderr for reason in BAD.values())
     with opened(site) as store:
-        assert [one.subject for one in store.people()] == ["OK", "Z"]
+        assert [one.subject for one in store.people()] == ["OK", "Y", "Z"]
 
 
 @pytest.mark.parametrize(
