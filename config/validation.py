@@ -7,6 +7,7 @@ tells it, and the line, for a key.
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections.abc import Callable, Iterator
 from typing import Any, get_args, get_origin
@@ -47,9 +48,20 @@ def _line(problem: Any, model: type[BaseModel], source: str) -> str:
     shown = (
         ""
         if any(word in key.lower() for word in _SECRET)
-        else f" {without_secrets(repr(problem['input'])):.80}"
+        else f" {without_secrets(_written(problem['input'])):.80}"
     )
     return f"{source}: {key}:{shown} is not allowed: {message[0].lower()}{message[1:]}"
+
+
+def _written(value: Any) -> str:
+    """`value` as people write it: a date is 2026-12-01, not datetime.date(2026, 12, 1)."""
+    if isinstance(value, dt.date | dt.time):
+        return str(value)
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key!r}: {_written(one)}" for key, one in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_written, value)) + "]"
+    return repr(value)
 
 
 def _allowed(model: type[BaseModel], location: tuple[Any, ...]) -> str:

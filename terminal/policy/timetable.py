@@ -6,6 +6,7 @@ Pure: it is given the time, and knows nothing of who has come.
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections import defaultdict
 from functools import cached_property
 from typing import NamedTuple
@@ -15,6 +16,8 @@ from pydantic import Field, field_serializer, field_validator
 from terminal.person import SUBJECT, PersonKind
 from terminal.policy.calendar import Calendar
 from terminal.policy.values import Consequence, Flag, Hours, Minutes, Name, Table, Weekday
+
+_DAY_ALONE = re.compile(r"\d{4}-\d\d-\d\d")
 
 
 class Lesson(Table):
@@ -106,6 +109,14 @@ class Event(Table):
     )
     capacity: int | None = Field(None, ge=1, le=1_000_000, description="most people inside at one time")
     sign_out: Flag = Field(False, description="whether a second scan signs out")
+
+    @field_validator("start", "end", mode="before")
+    @classmethod
+    def _with_hour(cls, moment: object) -> object:
+        """A day alone would be its first minute, while days are included wherever else two are given."""
+        if (type(moment) is dt.date) or (isinstance(moment, str) and _DAY_ALONE.fullmatch(moment)):
+            raise ValueError("a local time with its hour, such as 2026-12-01T19:00:00")
+        return moment
 
     @field_validator("start", "end")
     @classmethod

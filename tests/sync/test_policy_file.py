@@ -52,8 +52,24 @@ VALUES = {
         "lower-case letters, digits and -, at most 63, such as north-gate"
     ],
     GOOD.replace("2027-01-17", "2026-01-17"): [
-        "policy.toml:2: calendar.term: {'from': datetime.date(2026, 8, 31), 'to': datetime.date(2026, 1, "
-        "17)} is not allowed: ends on 2026-01-17, before it begins on 2026-08-31"
+        "policy.toml:2: calendar.term: {'from': 2026-08-31, 'to': 2026-01-17} is not allowed: "
+        "ends on 2026-01-17, before it begins on 2026-08-31"
+    ],
+    GOOD + "[check_in]\nmorning = { from = 06:30:00, to = 08:30:00 }\ndays = [[2026-08-31]]\n": [
+        f"policy.toml:18: check_in.morning.{key}: {value} is not allowed: a time of day in quotes, "
+        'such as "07:30"; "24:00" is the end of the day'
+        for key, value in (("from", "06:30:00"), ("to", "08:30:00"))
+    ]
+    + [
+        "policy.toml:19: check_in.days.0: [2026-08-31] is not allowed: input should be "
+        "'mon', 'tue', 'wed', 'thu', 'fri', 'sat' or 'sun'"
+    ],
+    GOOD
+    + '[events.fair]\nname_zh = "会"\nname_en = "Fair"\nplace = "gate"\n'
+    + 'from = 2026-12-01\nto = "2026-12-02"\n': [
+        f"policy.toml:{line}: events.fair.{key}: {value} is not allowed: "
+        "a local time with its hour, such as 2026-12-01T19:00:00"
+        for line, key, value in ((21, "from", "2026-12-01"), (22, "to", "'2026-12-02'"))
     ],
     GOOD + '[check_in]\nmorning = { from = "6:30", to = "08:30" }\n': [
         "policy.toml:18: check_in.morning.from: '6:30' is not allowed: a time of day in quotes, "
