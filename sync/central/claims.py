@@ -14,7 +14,7 @@ from enum import StrEnum
 
 import sqlalchemy as sa
 
-from sync.central.database import Database
+from sync.central.database import Database, changing_people
 from sync.central.people import bind_key
 from sync.central.tables import claim, person
 from terminal.person import Status
@@ -81,8 +81,11 @@ class Claims:
         seconds.
         """
         with self._database.begin() as db:
-            query = sa.select(claim).where(claim.c.digest == _digest(secret)).with_for_update()
-            row = db.execute(query).first()
+            query = sa.select(claim).where(claim.c.digest == _digest(secret))
+            if db.execute(query).first() is None:  # who guesses keeps nobody waiting
+                return Redeemed(Outcome.UNKNOWN, "")
+            changing_people(db)
+            row = db.execute(query.with_for_update()).first()
             if row is None:
                 return Redeemed(Outcome.UNKNOWN, "")
             found = sa.select(person.c.status, person.c.phone_key).where(person.c.subject == row.subject)

@@ -113,7 +113,18 @@ def settled(db: sa.Connection) -> int:
     return db.execute(sa.select(sa.func.max(record.c.id))).scalar_one() or 0
 
 
+def changing_people(db: sa.Connection) -> None:
+    """From here to the commit nobody else changes people: what is read of them is so until it is written.
+
+    Whoever is revoked while a list is taken in would otherwise be written back as they were read. A
+    transaction of SQLite that writes is alone from its beginning.
+    """
+    if db.dialect.name == "postgresql":
+        db.exec_driver_sql(f"select pg_advisory_xact_lock({_PEOPLE_LOCK})")
+
+
 _ARRIVAL_LOCK = 0x63675F61  # any number, the same in every receiver
+_PEOPLE_LOCK = 0x63675F70  # another one
 
 
 def upsert(db: sa.Connection, table: sa.Table, rows: list[dict[str, Any]]) -> None:

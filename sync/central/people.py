@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 
 from config.errors import CampusgateError
-from sync.central.database import Database, read_meta, upsert, write_meta
+from sync.central.database import Database, changing_people, read_meta, upsert, write_meta
 from sync.central.people_rows import DETAILS, read_details, write_details
 from sync.central.tables import claim, person, person_change, validity
 from terminal.person import Person, PersonKind, Status
@@ -88,6 +88,7 @@ class People:
     def take_in(self, entries: Sequence[Entry], *, reinstate: bool = False) -> Taken:
         """Add or change everyone in `entries`, in one transaction."""
         with self._database.begin() as db:
+            changing_people(db)
             known = {one.subject: one for one in _read(db)}
             after = [entry.over(known.get(entry.subject), reinstate=reinstate) for entry in entries]
             changed = [one for one in after if known.get(one.subject) != one]
@@ -108,6 +109,7 @@ class People:
     def put(self, people: Iterable[Person]) -> None:
         """Add `people`; whoever is known by that number already is replaced."""
         with self._database.begin() as db:
+            changing_people(db)
             _write(db, list(people))
 
     def all(
@@ -144,6 +146,7 @@ class People:
         Raises: UnknownPeople; whatever `how` raises.
         """
         with self._database.begin() as db:
+            changing_people(db)
             before = _several(db, subjects)
             after = [how(one) for one in before]
             changed = [new for new, old in zip(after, before, strict=True) if new != old]
@@ -165,6 +168,7 @@ class People:
     def remove(self, subjects: Sequence[str], *, forget_revoked: bool = False) -> None:
         """Forget those people and their claims. Raises: UnknownPeople, StaysRevoked."""
         with self._database.begin() as db:
+            changing_people(db)
             for one in _several(db, subjects):
                 if one.status is Status.REVOKED and not forget_revoked:
                     raise StaysRevoked(
@@ -189,7 +193,7 @@ class People:
 
 
 def bind_key(db: sa.Connection, subject: str, key: bytes) -> None:
-    """Make `key` the one phone key of `subject`, inside a transaction of the caller's."""
+    """Make `key` the one phone key of `subject`, in a transaction of one who is `changing_people`."""
     db.execute(sa.update(person).where(person.c.subject == subject).values(phone_key=key.hex()))
     _changed(db, [subject])
 
