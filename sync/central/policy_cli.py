@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
@@ -182,7 +182,13 @@ def _moment(text: str, read: Policy, option: str) -> datetime:
     except ValueError as error:
         said = f"{text!r} is not a time such as 2026-11-24T07:10"
         raise click.BadParameter(said, param_hint=option) from error
-    return moment if moment.tzinfo else moment.replace(tzinfo=read.calendar.zone)
+    if moment.tzinfo:
+        return moment
+    local = moment.replace(tzinfo=read.calendar.zone)
+    try:  # a time that clocks skip is the one that they show then, as at a gate
+        return local.astimezone(UTC)
+    except OverflowError:  # at the ends of all years
+        return local
 
 
 def _mark(text: str, now: datetime, read: Policy) -> tuple[str, int]:

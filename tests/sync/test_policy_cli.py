@@ -138,6 +138,13 @@ def test_a_time_without_a_zone_is_the_schools(moment: str) -> None:
     assert told["marks"][0]["name"] == "2026-11-24/morning"
 
 
+def test_a_time_that_clocks_skip_is_the_one_that_they_show_then(tmp_path: Path) -> None:
+    text = '[calendar]\ntime_zone = "America/New_York"\n[places.gate]\nname_zh = "门"\nname_en = "Gate"\n'
+    (tmp_path / "policy.toml").write_text(text, "utf-8")
+    words = ("--person", "S1", "--kind", "student", "--place", "gate", "--at", "2026-03-08T02:30")
+    assert as_document(*words, file=tmp_path / "policy.toml")["at"] == "2026-03-08T03:30:00-04:00"
+
+
 def test_each_kind_of_code_is_shown_as_it_would_be() -> None:
     at = ("--place", "west-paper-room", "--at", "2026-11-24T10:00", "--celsius", "36.5")
     teacher = ("--person", "T1", "--kind", "staff", "--group", "dept-law")
