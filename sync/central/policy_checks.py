@@ -13,7 +13,8 @@ from difflib import get_close_matches
 from itertools import combinations
 
 from sync.central.toml_lines import Key
-from terminal.policy import DEEPEST, Hours, Lesson, Permit, Place, Policy
+from terminal.policy import DEEPEST, CheckIn, Hours, Lesson, Permit, Place, Policy
+from terminal.policy.calendar import HalfDay, Notice
 
 _DAY = 1440  # minutes
 
@@ -115,16 +116,36 @@ def _windows(policy: Policy) -> Iterator[Problem]:
         yield Problem(("check_in", "afternoon"), said)
     for number, notice in enumerate(usual.notices):
         path: tuple[Key, ...] = ("check_in", "notices", number)
-        morning = None if "morning" in notice.none else notice.morning or usual.morning
-        afternoon = None if "afternoon" in notice.none else notice.afternoon or usual.afternoon
-        changed = notice.morning or notice.afternoon
-        if changed and morning and afternoon and _overlap(morning, afternoon):
-            key = "afternoon" if notice.afternoon else "morning"
-            said = f"{_span(afternoon)} overlaps the morning's {_span(morning)} on these days"
-            yield Problem((*path, key), said)
+        for day in _changes(notice, usual.notices):
+            by_morning, morning = _in_force(usual, "morning", day)
+            by_afternoon, afternoon = _in_force(usual, "afternoon", day)
+            if number != max(by_morning, by_afternoon):
+                continue  # the last of those that make it so is told
+            if morning and afternoon and _overlap(morning, afternoon):
+                key = "afternoon" if by_afternoon == number else "morning"
+                said = f"{_span(afternoon)} overlaps the morning's {_span(morning)} on these days"
+                yield Problem((*path, key), f"{said}, from {day}" if day != notice.start else said)
+                break
         for half in notice.none:
             if getattr(notice, half):
                 yield Problem((*path, half), f"has hours, and `none` says that there is no {half}")
+
+
+def _changes(notice: Notice, others: Iterable[Notice]) -> list[dt.date]:
+    """The days of `notice` on which windows may differ from those of the day before."""
+    starts = [other.start for other in others]
+    ends = [other.end + dt.timedelta(days=1) for other in others if other.end < dt.date.max]
+    return sorted({day for day in (*starts, *ends) if day in notice})
+
+
+def _in_force(usual: CheckIn, half: HalfDay, day: dt.date) -> tuple[int, Hours | None]:
+    """The number of the notice that gives that window on `day`, -1 for none, and its hours."""
+    hours: Hours | None = getattr(usual, half)
+    by = -1
+    for number, notice in enumerate(usual.notices):
+        if day in notice and (half in notice.none or getattr(notice, half)):
+            by, hours = number, None if half in notice.none else getattr(notice, half)
+    return by, hours
 
 
 def _weeks(policy: Policy) -> Iterator[Problem]:

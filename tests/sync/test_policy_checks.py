@@ -67,6 +67,14 @@ UNFIT = {
         "policy.toml:23: check_in.notices.0.morning: 13:00-14:00 "
         "overlaps the morning's 06:30-13:30 on these days"
     ),
+    GOOD + MORNING + 'afternoon = { from = "13:00", to = "14:00" }\n'
+    "[[check_in.notices]]\nfrom = 2026-12-02\nto = 9999-12-31\n"
+    'morning = { from = "06:30", to = "12:30" }\n'
+    "[[check_in.notices]]\nfrom = 2026-12-01\nto = 2026-12-03\n"
+    'afternoon = { from = "12:00", to = "14:00" }\n': (
+        "policy.toml:27: check_in.notices.1.afternoon: 12:00-14:00 "
+        "overlaps the morning's 06:30-12:30 on these days, from 2026-12-02"
+    ),
     GOOD + "[[check_in.notices]]\nfrom = 2026-12-01\nto = 2026-12-02\n"
     'none = ["morning"]\nmorning = { from = "06:30", to = "08:00" }\n': (
         "policy.toml:21: check_in.notices.0.morning: has hours, and `none` says that there is no morning"
@@ -187,3 +195,13 @@ def test_what_is_odd_but_may_be_meant_brings_a_warning(text: str, said: str, tmp
 )
 def test_what_only_looks_odd_brings_none(more: str, tmp_path: Path) -> None:
     assert odd(tmp_path, GOOD + more) == []
+
+
+def test_windows_that_two_notices_shift_together_do_not_overlap(tmp_path: Path) -> None:
+    days = "[[check_in.notices]]\nfrom = 2026-12-01\nto = 2026-12-02\n"
+    morning, afternoon = (
+        'morning = { from = "06:30", to = "13:30" }\n',
+        '{ from = "14:00", to = "15:00" }\n',
+    )
+    usual = GOOD + MORNING + 'afternoon = { from = "13:00", to = "14:00" }\n'
+    assert read(tmp_path, f"{usual}{days}{morning}{days}afternoon = {afternoon}").warnings == ()
