@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 from typing import Any, Literal
+from unicodedata import east_asian_width
 
 from terminal.declaration import Declaration
 
@@ -199,9 +200,9 @@ def shown(name: str, how: NameDisplay) -> str:
 
 
 def masked(name: str) -> str:
-    """`name` as a gate may show it: "张伟" gives "张*", "Li Wei" gives "L*** W***"."""
+    """`name` as a gate may show it: "张伟" gives "张*", "José García" gives "J*** G***"."""
     if not name:
         return ""
-    if name.isascii():
+    if not any(east_asian_width(char) in "WF" for char in name):
         return " ".join(f"{word[0]}***" for word in name.split())
     return name[0] + "*" * (len(name) - 1)

@@ -280,5 +280,5 @@ def _one_of(kinds: type[K], chinese: Mapping[str, K], column: str, value: str) -
     try:
         return kinds(value.lower())
     except ValueError as error:
-        allowed = ", ".join(kind.value for kind in kinds)
+        allowed = ", ".join(kind.value for kind in kinds) + f", {', '.join(chinese)}"
         raise ValueError(f"{column}: {value!r:.80} is not allowed: one of {allowed}") from error
