@@ -6,8 +6,9 @@ against the journal: the digest of a record is known only to whom it was sent.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
+from sync import protocol
 from sync.faults import Fault, SyncFault
 from sync.lanes import Lane
 from sync.protocol import BatchReceipt
@@ -40,10 +41,7 @@ def believed(
     if answer.through < held.through:
         raise _lie(f"goes backwards, from record {held.through} to {answer.through}")
     refusals = _refusals(answer, events)
-    forked = any(one.sequence == answer.through for one in refusals)
-    if forked and (ours := next((event for event in events if event.sequence == answer.through), None)):
-        # Central's record of that number is another one. Ours is in quarantine, and those after it go on.
-        answer = answer.model_copy(update={"digest": ours.digest})
+    answer = _put_aside(answer, held, lane, events, {one.sequence for one in refusals})
     # The record of the receipt that is held may be purged by now.
     same = answer.through == held.through
     if not (answer.digest == held.digest if same else journal.fits(answer.through, answer.digest)):
@@ -53,6 +51,27 @@ def believed(
     if not (reached or live):
         raise _lie("acknowledges nothing of what was sent")
     return held.advanced(answer.through, answer.digest, live), refusals
+
+
+def _put_aside(
+    answer: BatchReceipt, held: Receipt, lane: Lane, events: Sequence[Event], refused: Collection[int]
+) -> BatchReceipt:
+    """`answer` as it counts here where central has another record of a number that was sent.
+
+    Ours is in quarantine, and those after it go on. What central has further on may be of other records too,
+    of which nothing is known here: so nothing counts beyond what was sent, nor before it.
+    """
+    last = events[-1]
+    reached = max(answer.through, answer.live.through if answer.live else 0)
+    if last.sequence in refused and reached >= last.sequence:
+        if lane is Lane.MAIN or events[0].first <= held.through + 1:
+            return answer.model_copy(update={"through": last.sequence, "digest": last.digest, "live": None})
+        live = protocol.Span(first=events[0].first, through=last.sequence, digest=last.digest)
+        return answer.model_copy(update={"through": held.through, "digest": held.digest, "live": live})
+    ours = next((event for event in events if event.sequence == answer.through), None)
+    if ours and ours.sequence in refused and lane is Lane.MAIN:
+        return answer.model_copy(update={"digest": ours.digest})
+    return answer
 
 
 def _live(answer: BatchReceipt, journal: JournalReader, events: Sequence[Event]) -> Span:

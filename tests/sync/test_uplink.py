@@ -309,6 +309,43 @@ def test_a_fork_is_refused_by_central_and_known_to_the_uplink(campus: Campus, ce
     store.close()
 
 
+@pytest.mark.parametrize("batch", [1, 2, 4])
+def test_forks_that_reach_beyond_a_batch_are_put_aside_and_hold_up_nothing(
+    batch: int, campus: Campus, central: str
+) -> None:
+    write_records(campus.settings, 7)
+    deliver(campus.settings, central)
+    for path in campus.settings.state.glob("journal.db*"):
+        path.unlink()
+    campus.settings.receipt.unlink()
+    write_records(campus.settings, 4)  # fewer than central has
+    with uplink_to(at(campus.settings, central, batch_records=batch)) as uplink:
+        while uplink.step():
+            pass
+        assert (uplink.waiting(), uplink.quarantine.count()) == (0, 4)
+        write_records(campus.settings, 5)
+        while uplink.step():
+            pass
+        assert (uplink.waiting(), uplink.quarantine.count()) == (0, 7)
+    assert arrived(campus) == list(range(1, 10))
+
+
+def test_forks_in_the_live_lane_do_not_make_a_backlog_vanish(campus: Campus, central: str) -> None:
+    write_records(campus.settings, 9)
+    deliver(campus.settings, central)
+    for path in campus.settings.state.glob("journal.db*"):
+        path.unlink()
+    campus.settings.receipt.unlink()
+    write_records(campus.settings, 6)
+    with uplink_to(at(campus.settings, central, batch_records=2)) as uplink:
+        uplink.step()  # there is a backlog: what comes now goes ahead of it
+        write_records(campus.settings, 3)
+        for _ in range(9):
+            uplink.step()
+        assert uplink.waiting() == 0
+        assert {one.sequence for one in uplink.quarantine.newest(99)} == set(range(1, 10))
+
+
 def test_what_was_purged_before_central_lost_it_holds_up_nothing_that_is_written_later(
     campus: Campus, central: str
 ) -> None:
