@@ -72,7 +72,12 @@ def _correction(event: Event, anchors: _Known) -> Mapping[str, str]:
             return {"corrected_time": rfc3339(datetime.fromisoformat(anchor.time).astimezone(UTC) + since)}
         except OverflowError:  # an uptime of a million years
             return {}
-    own = [one for (device, _), one in anchors.items() if device == event.device]
+    # What somebody typed may be years off, so it bounds no other boot.
+    own = [
+        one
+        for (device, _), one in anchors.items()
+        if device == event.device and one.rank != _RANK[Source.STAFF]
+    ]
     before = [one.time for one in own if one.sequence < event.sequence]
     after = [one.time for one in own if one.sequence > event.sequence]
     bounds = {"not_before": max(before, default=""), "not_after": min(after, default="")}

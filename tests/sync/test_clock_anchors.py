@@ -116,6 +116,15 @@ def test_a_boot_without_an_anchor_lies_between_its_neighbours(campus: Campus, ce
     assert "corrected_time" not in between
 
 
+def test_what_staff_set_in_one_boot_bounds_no_other(campus: Campus, central: str) -> None:
+    mistyped = NOON + timedelta(days=7000)
+    batch = [known(5, NOON), known(5, mistyped, SECOND, Source.STAFF), astray(10, THIRD)]
+    batch += [known(9, NOON + timedelta(hours=2), boot="4" * 16)]
+    doubtful = sent(campus, central, [batch])[2]
+    assert doubtful["not_before"] == "2027-03-01T12:00:00.000Z"
+    assert doubtful["not_after"] == "2027-03-01T14:00:00.000Z"
+
+
 def test_an_uptime_of_a_million_years_corrects_nothing_and_breaks_nothing(
     campus: Campus, central: str
 ) -> None:
