@@ -77,7 +77,7 @@ class FolderCamera:
         directory = settings.path(settings.camera.path or "")
         self._pace = _Pace(settings.camera.fps)
         try:
-            self._pictures = sorted(p for p in directory.iterdir() if p.suffix.lower() in PICTURES)
+            self._pictures = sorted(filter(may_be_picture, directory.iterdir()))
         except OSError as error:
             raise CameraAbsent(
                 f"{directory}: cannot be listed ({error.strerror}); set camera.path"
@@ -94,6 +94,14 @@ class FolderCamera:
 
     def close(self) -> None:
         """Nothing is held open."""
+
+
+def may_be_picture(path: Path) -> bool:
+    """Whether `path`, found in a directory, is a file called a picture; a pipe would hang who reads it.
+
+    A link to nothing is one, so that it is named when it is read.
+    """
+    return path.suffix.lower() in PICTURES and (path.is_file() or not path.exists())
 
 
 def read_picture(path: Path) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:

@@ -150,12 +150,12 @@ def scan(paths: tuple[Path, ...], as_json: bool) -> None:
 
 
 def _pictures(paths: tuple[Path, ...]) -> list[Path]:
-    from hw.camera_files import PICTURES
+    from hw.camera_files import may_be_picture
 
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
-            found += sorted(p for p in path.rglob("*") if p.suffix.lower() in PICTURES)
+            found += sorted(filter(may_be_picture, path.rglob("*")))
         else:
             found.append(path)
     return found
@@ -165,12 +165,17 @@ def _scanned(path: Path) -> dict[str, Any]:
     from hw.camera_files import read_picture
     from hw.errors import DeviceError
     from hw.frame import Frame
+    from terminal.scanner import SMALLEST
     from terminal.scanner import read_picture as read_codes
 
     try:
         image = read_picture(path)
     except DeviceError as error:
         return {"file": str(path), "texts": [], "ms": 0.0, "error": str(error)}
+    height, width = image.shape[:2]
+    if min(height, width) < SMALLEST:
+        small = f"{path}: has {width}x{height} pixels, too few for a code"
+        return {"file": str(path), "texts": [], "ms": 0.0, "error": small}
     start = time.perf_counter()
     texts = read_codes(Frame(image, time.monotonic(), 0))
     milliseconds = round((time.perf_counter() - start) * 1000, 2)

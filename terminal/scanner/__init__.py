@@ -18,9 +18,9 @@ from terminal.scanner.choice import foremost
 from terminal.scanner.decoders import zbar, zxing, zxing_quick
 from terminal.scanner.ladder import RUNGS, Ladder
 from terminal.scanner.likeness import Region, likely, whole
-from terminal.scanner.sighting import Grey, Sighting, Symbol, grey
+from terminal.scanner.sighting import SMALLEST, Grey, Sighting, Symbol, grey
 
-__all__ = ["Scan", "Scanner", "Sighting", "read_picture"]
+__all__ = ["SMALLEST", "Scan", "Scanner", "Sighting", "read_picture"]
 
 log = logging.getLogger(__name__)
 

@@ -13,6 +13,8 @@ from hw.frame import Frame
 Grey = npt.NDArray[np.uint8]
 Point = tuple[float, float]
 
+SMALLEST = 16  # pixels a side that a picture must have for the decoders
+
 
 @dataclass(frozen=True, slots=True)
 class Symbol:
@@ -58,7 +60,7 @@ def grey(image: npt.NDArray[np.uint8]) -> Grey:
 
     Raises: ValueError when it is not a picture that the decoders can take.
     """
-    if image.dtype != np.uint8 or image.ndim not in (2, 3) or min(image.shape[:2]) < 16:
+    if image.dtype != np.uint8 or image.ndim not in (2, 3) or min(image.shape[:2]) < SMALLEST:
         raise ValueError(f"not a picture: {image.dtype} {image.shape}")
     if image.ndim == 2:
         return image

@@ -46,6 +46,14 @@ class TestFolder:
         assert [int(frame.image[0, 0, 0]) for frame in frames] == [10, 20, 30, 10]
         assert [frame.number for frame in frames] == [0, 1, 2, 3]
 
+    @pytest.mark.timeout(30)
+    def test_no_directory_and_no_pipe_is_one_of_them(self, folder: Path, make_settings: MakeSettings):
+        _save(folder / "b.png", 20)
+        (folder / "a.png").mkdir()
+        os.mkfifo(folder / "c.png")
+        with closing(open_camera(make_settings(camera={"driver": "folder", "path": "pictures"}))) as camera:
+            assert [int(camera.read().image[0, 0, 0]) for _ in range(3)] == [20, 20, 20]
+
     def test_gives_frames_no_faster_than_the_settings_say(self, folder: Path, make_settings: MakeSettings):
         _save(folder / "a.png", 10)
         camera = open_camera(make_settings(camera={"driver": "folder", "path": "pictures", "fps": 20.0}))
