@@ -117,7 +117,7 @@ def status(path: Path) -> None:
     settings = load_settings(path)
     newest, known = JournalReader(settings.journal).newest(), Receipt.load(settings.receipt)
     document = {"device": settings.device.name, "newest": newest, "through": known.through}
-    click.echo(json.dumps(document | {"waiting": newest - known.count}))
+    click.echo(json.dumps(document | {"waiting": known.lacking(newest)}))
 
 
 @contextmanager

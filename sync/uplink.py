@@ -89,7 +89,7 @@ class Uplink:
     def waiting(self) -> int:
         """How many records central lacks. Raises: SyncFault(JOURNAL)."""
         try:
-            return self._journal.newest() - self.receipt.count
+            return self.receipt.lacking(self._journal.newest())
         except JournalError as error:
             raise SyncFault(Fault.JOURNAL, str(error)) from error
 

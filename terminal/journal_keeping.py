@@ -91,7 +91,9 @@ class JournalKeeping:
 
     def waiting(self) -> int:
         """How many records central lacks, as far as it is known here."""
-        return self.journal.head.sequence - Receipt.load(self._settings.receipt).count if self.journal else 0
+        if self.journal is None:
+            return 0
+        return Receipt.load(self._settings.receipt).lacking(self.journal.head.sequence)
 
     def status(self) -> Mapping[str, Any]:
         """See `Housekeeping.status`; nothing before the journal is open."""

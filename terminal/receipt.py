@@ -42,6 +42,11 @@ class Receipt:
         """How many records central has."""
         return self.through + sum(span.through - span.first + 1 for span in self.ahead)
 
+    def lacking(self, newest: int) -> int:
+        """How many records of a journal up to `newest` central lacks: all, if this is of another journal."""
+        beyond = max([self.through, *(span.through for span in self.ahead)]) > newest
+        return newest if beyond else newest - self.count
+
     def advanced(self, through: int, digest: str, live: Span | None = None) -> Receipt:
         """The receipt after central's answer; `live` is the span that it has just told of.
 
