@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from config.errors import CampusgateError
 from sync.central.options import site_option
 from terminal.events import rfc3339
 from terminal.orders import Do
@@ -52,8 +53,8 @@ def command(directory: Path, name: str, do: str, expires_in: str | None) -> None
     seconds = _seconds(Do(do), expires_in)
     with opened(directory) as store:
         issued = store.orders.issue(name, Do(do), seconds)
-        version = _publish(directory, store)
-    until = rfc3339(issued.expires_at)
+        until = rfc3339(issued.expires_at)
+        version = _publish(directory, store, f"{name}: {do} until {until}, id {issued.identity},")
     click.echo(f"{name}: {do} is published in version {version}, to be done by {until}; id {issued.identity}")
 
 
@@ -108,16 +109,24 @@ def settings(directory: Path, name: str, verb: str, arguments: tuple[str, ...]) 
         for key, value in store.orders.settings(name).items():
             click.echo(f"{key} = {json.dumps(value)}")
         if verb != "show":
-            click.echo(f"{name}: published in version {_publish(directory, store)}")
+            click.echo(f"{name}: published in version {_publish(directory, store, name + ': this')}")
 
 
 ORDER_COMMANDS = (command, commands, settings)
 
 
-def _publish(directory: Path, store: Store) -> int:
+def _publish(directory: Path, store: Store, what: str) -> int:
+    """The version in which `what`, which is in the database, is published. Raises: OrderError."""
+    from sync.central.device_orders import OrderError
     from sync.central.site import Site
 
-    return Site(directory).publish_orders(store)
+    try:
+        return Site(directory).publish_orders(store)
+    except (CampusgateError, OSError) as error:
+        raise OrderError(
+            f"{what} is noted but not published yet: {error}. Do not give it again: mend that, and"
+            " it goes out with the next `campusgate roster publish`, or by itself while central runs"
+        ) from error
 
 
 def _seconds(do: Do, text: str | None) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import random
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from hw.relay import Relay
 from sync.central import published
 from sync.central.device_orders import MOST_WAITING
 from sync.central.publish import Repository
+from sync.central.site import Site
 from sync.central.tables import device_setting
 from sync.daemon import Daemon
 from terminal.command_desk import CommandDesk
@@ -202,6 +204,24 @@ def test_commands_that_cannot_be_given_are_refused(campus: Campus) -> None:
             store.orders.issue(DEVICE, Do.DIAGNOSTICS, 60)
         assert len(parse_orders(store.orders.documents()[DEVICE], DEVICE).commands) == MOST_WAITING
     assert "wait for it already" in refused(campus.site, "central", "command", DEVICE, "unlock")
+
+
+def test_what_could_not_be_published_is_not_called_undone(
+    campus: Campus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It goes out later: whoever gave it again would have the gate open twice."""
+    with monkeypatch.context() as patch:
+
+        def full(*_: object) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device", "timestamp.json")
+
+        patch.setattr(Site, "publish_orders", full)
+        unlock = refused(campus.site, "central", "command", DEVICE, "unlock")
+        paced = refused(campus.site, "central", "settings", DEVICE, "set", "sync.roster_seconds=10")
+    [one] = commands(campus)
+    assert f"id {one['id']}, is noted but not published yet: [Errno 28]" in unlock
+    assert "Do not give it again" in unlock
+    assert f"{DEVICE}: this is noted but not published yet" in paced
 
 
 def test_the_running_daemon_takes_up_settings_and_says_which_and_which_not(campus: Campus) -> None:
