@@ -63,7 +63,16 @@ def import_command(directory: Path, files: tuple[Path, ...], receipt_to: Path | 
             if done.fault:
                 click.echo(f"{file}: {done.fault}", err=True)
             failed |= bool(done.fault or done.refused or done.alarms)
-            receipts[write_receipt(site, done, receipt_to or file.parent)] = done
+            where = receipt_to or file.parent
+            try:
+                receipts[write_receipt(site, done, where)] = done
+            except OSError as error:  # a stick that is full or write-protected keeps no file from being taken
+                click.echo(
+                    f"{where}: cannot take the receipt ({error.strerror}); the records are taken, so run this"
+                    " again with --receipt-to another directory",
+                    err=True,
+                )
+                failed = True
         for path, done in receipts.items():
             click.echo(f"{path}: central has all records of {done.device} up to {done.through}")
     except KeyboardInterrupt:

@@ -174,6 +174,19 @@ def test_the_command_sums_up_each_file_and_its_exit_status_tells(campus: Campus,
     assert "does not begin with the header" in refused.stderr
 
 
+def test_a_receipt_that_cannot_be_written_keeps_no_file_from_being_taken(campus: Campus, usb: Path) -> None:
+    for _ in range(2):
+        write_records(campus.settings, 3)
+        export_to(usb, campus.settings)
+    files = files_on(usb)
+    assert len(files) == 2
+    (usb / "campusgate-north-gate-1.receipt").mkdir()
+    done = campusgate("central", "import", "--dir", str(campus.site.directory), *map(str, files))
+    assert done.returncode == 1
+    assert f"{usb}: cannot take the receipt (Is a directory); the records are taken" in done.stderr
+    assert arrived(campus) == [1, 2, 3, 4, 5, 6]
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_sticks_and_network_in_any_order_bring_everything_exactly_once(
     campus: Campus, central: str, tmp_path: Path, seed: int
