@@ -86,6 +86,15 @@ def test_the_receipt_that_is_held_is_believed_when_its_record_was_purged(
         belief(campus, events, Lane.LIVE, held, digest=events[2].digest, live=span(events, 7, 9))
 
 
+def test_what_was_never_sent_is_not_given_up_for_forks_in_the_live_lane(
+    campus: Campus, events: list[Event]
+) -> None:
+    forks = [{"sequence": number, "reason": "fork"} for number in (7, 8, 9)]
+    held = Receipt(3, events[2].digest)
+    made = belief(campus, events, Lane.LIVE, held, through=9, digest="ab" * 32, refused=forks)
+    assert made == Receipt(3, held.digest, (Span(7, 9, events[8].digest),))
+
+
 CLAIMS = st.fixed_dictionaries(
     {
         "device": st.sampled_from([DEVICE, "south-gate-1"]),
