@@ -73,7 +73,9 @@ def export_records(path: Path, to: Path, after: int | None) -> None:
     except KeyboardInterrupt:
         click.echo(f"stopped after record {reached}; run it again to go on", err=True)
         raise SystemExit(130) from None
-    if not done.files:
+    if not newest:
+        click.echo(f"{settings.journal}: there is no record in it; has the terminal run here?")
+    elif not done.files:
         click.echo(f"nothing new: all records up to {done.through} are on the stick or at central")
     for file in done.files:
         click.echo(f"{file}: complete")

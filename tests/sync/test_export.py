@@ -338,6 +338,8 @@ def test_the_commands_say_what_they_did(campus: Campus, usb: Path) -> None:
     for path in campus.settings.state.glob("journal.db*"):
         path.unlink()  # the receipt is of a journal that is gone
     assert '"newest": 0, "through": 0, "waiting": 0' in campusgate("records", "status", *settings).stdout
+    told = campusgate("records", "export", "--to", str(usb), *settings).stdout
+    assert "journal.db: there is no record in it; has the terminal run here?" in told
 
 
 def test_a_record_that_the_disk_altered_is_not_exported(campus: Campus, usb: Path) -> None:
