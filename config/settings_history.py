@@ -76,6 +76,12 @@ class SettingsHistory:
         except UnicodeDecodeError as error:
             raise CommitRefused(f"version {number} is not UTF-8 text") from error
 
+    def good(self) -> Iterator[tuple[int, Settings]]:
+        """The versions that are valid settings, with these, the newest first. Raises: OSError."""
+        for version in reversed(self.versions()):
+            with suppress(SettingsError, CommitRefused):
+                yield version.number, self._parse(self.text(version.number))
+
     def on_disk(self) -> bytes:
         """The settings file as it is; empty when there is none. Raises: OSError."""
         try:
@@ -221,12 +227,9 @@ class SettingsHistory:
         try:
             return waiting.back_to, self.text(waiting.back_to).encode()
         except CommitRefused:
-            older = [version.number for version in self.versions() if version.number < waiting.back_to]
-            for number in reversed(older):
-                with suppress(CommitRefused, SettingsError):
-                    text = self.text(number)
-                    self._parse(text)
-                    return number, text.encode()
+            for number, _ in self.good():
+                if number < waiting.back_to:
+                    return number, self.text(number).encode()
             raise
 
     def _check(self, text: str, on: str | None) -> None:
@@ -236,8 +239,8 @@ class SettingsHistory:
         if on is not None:
             self.unchanged_since(on)
 
-    def _parse(self, text: str) -> None:
-        parse_settings(text, source=self.path.name, base=self._base)
+    def _parse(self, text: str) -> Settings:
+        return parse_settings(text, source=self.path.name, base=self._base)
 
     def _still_good(self, waiting: Unconfirmed) -> None:
         """What was committed was; an editor may have been at it since. Raises: CommitRefused, OSError."""
@@ -265,11 +268,7 @@ class SettingsHistory:
 
 def last_good(path: Path) -> Settings | None:
     """The newest valid version of the settings file `path`; None when there is none. Raises: OSError."""
-    history = SettingsHistory(path)
-    for version in reversed(history.versions()):
-        with suppress(SettingsError, CommitRefused):
-            return parse_settings(history.text(version.number), source=path.name, base=path.parent.absolute())
-    return None
+    return next((settings for _, settings in SettingsHistory(path).good()), None)
 
 
 def digest(data: bytes) -> str:

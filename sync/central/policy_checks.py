@@ -140,12 +140,9 @@ def _changes(notice: Notice, others: Iterable[Notice]) -> list[dt.date]:
 
 def _in_force(usual: CheckIn, half: HalfDay, day: dt.date) -> tuple[int, Hours | None]:
     """The number of the notice that gives that window on `day`, -1 for none, and its hours."""
-    hours: Hours | None = getattr(usual, half)
-    by = -1
-    for number, notice in enumerate(usual.notices):
-        if day in notice and (half in notice.none or getattr(notice, half)):
-            by, hours = number, None if half in notice.none else getattr(notice, half)
-    return by, hours
+    number = usual.notice(half, day)
+    usually: Hours | None = getattr(usual, half)
+    return (-1, usually) if number is None else (number, usual.notices[number].hours(half))
 
 
 def _weeks(policy: Policy) -> Iterator[Problem]:

@@ -58,8 +58,7 @@ def _version(session: Session, given: Arguments) -> Answer:
 def _roster(session: Session, given: Arguments) -> Answer:
     del given
     terminal = _answer(session, "terminal", "status")
-    daemon = health(session.ask, "sync")
-    sync = _try(session, "sync") if daemon == WELL else {}
+    daemon, sync = _health_and_status(session, "sync")
     faults = sync.get("faults") or {}
     return {
         "version": terminal["roster"]["version"],
@@ -71,8 +70,9 @@ def _roster(session: Session, given: Arguments) -> Answer:
 
 def _queue(session: Session, given: Arguments) -> Answer:
     del given
-    ill = {process: said for process in PROCESSES if (said := health(session.ask, process)) != WELL}
-    terminal, sync = ({} if process in ill else _try(session, process) for process in PROCESSES)
+    told = {process: _health_and_status(session, process) for process in PROCESSES}
+    (_, terminal), (_, sync) = told["terminal"], told["sync"]
+    ill = {process: said for process, (said, _) in told.items() if said != WELL}
     return records_on_their_way(terminal, sync) | {"journal": terminal.get("journal")} | ill
 
 
@@ -209,11 +209,12 @@ def _answer(session: Session, process: str, op: str) -> dict[str, Any]:
     return session.ask(process, op)
 
 
-def _try(session: Session, process: str) -> dict[str, Any]:
-    try:
-        return _answer(session, process, "status")
-    except ControlError:
-        return {}
+def _health_and_status(session: Session, process: str) -> tuple[str, dict[str, Any]]:
+    """How the process is, and its status if it is well: one that answers nothing is not asked again."""
+    said = health(session.ask, process)
+    with suppress(ControlError):
+        return said, _answer(session, process, "status") if said == WELL else {}
+    return said, {}
 
 
 def _in_hours(answer: Answer) -> Iterable[str]:

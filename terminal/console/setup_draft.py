@@ -35,21 +35,20 @@ class SetupDraft:
         terminal are here; KeyFileError; OSError.
         """
         bundle = TrustBundle.load(trust_file)
-        settings, begun = self._possible(name, place, bundle.url)
+        extra = self._factory_text()
+        settings, begun = self._possible(name, place, bundle.url, extra)
         write_atomic(self._marker, json.dumps({"name": name}).encode())
         self._draft.unlink(missing_ok=True)
         forget_keys(settings, but_device_key=begun == name)
-        return install(
-            self._draft, name=name, place=place, trust_file=trust_file, extra=f"\n{self._factory_text()}"
-        )
+        return install(self._draft, name=name, place=place, trust_file=trust_file, extra=f"\n{extra}")
 
     def check(self, name: str, place: str) -> None:
         """Whether `begin` would take them, as far as can be said without a trust file. Raises: as `begin`."""
-        self._possible(name, place, "https://central")
+        self._possible(name, place, "https://central", self._factory_text())
 
-    def _possible(self, name: str, place: str, url: str) -> tuple[Settings, str | None]:
+    def _possible(self, name: str, place: str, url: str, extra: str) -> tuple[Settings, str | None]:
         """The settings that this machine would get, and the name of an attempt before."""
-        settings = self._settings(name, place, url, self._factory_text())
+        settings = self._settings(name, place, url, extra)
         begun = self._begun()
         if begun is None and is_provisioned(settings):
             raise SettingsError(

@@ -94,6 +94,15 @@ class Notice(Dates):
     afternoon: Hours | None = None
     none: tuple[HalfDay, ...] = Field((), description="no check-in in these half-days")
 
+    def speaks_of(self, half: HalfDay) -> bool:
+        """Whether that half-day is other than usual."""
+        return half in self.none or getattr(self, half) is not None
+
+    def hours(self, half: HalfDay) -> Hours | None:
+        """The window of that half-day, of which it speaks; None when there is none."""
+        hours: Hours | None = getattr(self, half)
+        return None if half in self.none else hours
+
 
 class Window(NamedTuple):
     """One check-in window as a moment meets it. late: minutes after its end, 0 within it."""
@@ -133,11 +142,13 @@ class CheckIn(Table):
 
     def hours(self, half: HalfDay, day: dt.date, calendar: Calendar) -> Hours | None:
         """The window of that half-day on `day`; None when there is none."""
+        number = self.notice(half, day)
+        if number is not None:
+            return self.notices[number].hours(half)
         hours: Hours | None = getattr(self, half)
-        weekday = calendar.weekday(day)
-        if weekday not in self.days:
-            hours = None
-        for notice in self.notices:  # the last one that speaks of it counts
-            if day in notice:
-                hours = None if half in notice.none else getattr(notice, half) or hours
-        return hours
+        return hours if calendar.weekday(day) in self.days else None
+
+    def notice(self, half: HalfDay, day: dt.date) -> int | None:
+        """The number of the notice that says what that half-day is on `day`: the last that speaks of it."""
+        said = (n for n, notice in enumerate(self.notices) if day in notice and notice.speaks_of(half))
+        return max(said, default=None)

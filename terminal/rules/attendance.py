@@ -5,8 +5,8 @@ Guests and classes can also refuse; the marks that are made only when somebody i
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import timedelta
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 
 from terminal.findings import Finding, Mark, MarkKind, judged, refused
 from terminal.person import Absence, PersonKind
@@ -147,33 +147,26 @@ def _mine(scene: Scene, sessions: list[Session]) -> list[Session]:
     return [session for session in sessions if not scene.groups.isdisjoint(session.lesson.groups)]
 
 
-def _events(scene: Scene) -> dict[str, Event]:
+def _events(scene: Scene, when: Callable[[Event, datetime], bool] = Event.at) -> dict[str, Event]:
     if scene.local is None:
         return {}
     return {
         name: event
         for name, event in scene.policy.events.items()
-        if event.place == scene.situation.place and event.at(scene.local)
+        if event.place == scene.situation.place and when(event, scene.local)
     }
 
 
-def _just_over(scene: Scene) -> dict[str, Event]:
-    """The events that people may still be leaving, while there is no other."""
-    if scene.local is None:
-        return {}
-    local = scene.local.replace(tzinfo=None)
-    return {
-        name: event
-        for name, event in scene.policy.events.items()
-        if event.place == scene.situation.place and event.end < local <= event.end + _LEAVING
-    }
+def _just_over(event: Event, local: datetime) -> bool:
+    """Whether people may still be leaving it, while there is no other."""
+    return event.end < local.replace(tzinfo=None) <= event.end + _LEAVING
 
 
 def _left(scene: Scene) -> list[str]:
     """The events that the scan signs out of."""
     return [
         name
-        for name, event in (_events(scene) or _just_over(scene)).items()
+        for name, event in (_events(scene) or _events(scene, _just_over)).items()
         if event.sign_out and _invited(event, scene) and _inside_since(scene, name) is not None
     ]
 
