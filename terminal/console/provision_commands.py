@@ -115,7 +115,7 @@ def _factory_reset(session: Session, given: Arguments) -> Answer:
 
 def _refuse_what_waits(journal: JournalReader, receipt: Path, name: str) -> None:
     try:
-        waiting = journal.newest() - Receipt.load(receipt).count
+        waiting = Receipt.load(receipt).lacking(journal.newest())
     except JournalError as error:
         raise Refused(f"{error}; `factory reset {name} {_DISCARD}` gives up what it holds") from error
     if waiting > 0:
@@ -129,7 +129,8 @@ def _deliver(session: Session, journal: JournalReader, receipt: Path, before: in
     """Wait until central has the record of this reset too: it is the last that this terminal says."""
     session.line.say("waiting for central to have the record of this")
     for _ in range(_DELIVERED_WITHIN):
-        if before < journal.newest() <= Receipt.load(receipt).count:
+        newest = journal.newest()
+        if before < newest and not Receipt.load(receipt).lacking(newest):
             return
         session.line.wait(0.5)
     raise Refused(

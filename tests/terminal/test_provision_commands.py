@@ -374,6 +374,9 @@ def test_records_that_central_lacks_are_not_given_up_unasked(machine: Machine, c
     with pytest.raises(ConsoleRefused, match="2 records wait that central lacks"):
         client.do("factory reset g-1", typed("g-1"))
     assert machine.settings_path.exists()
+    Receipt(9, "ab" * 32).save(load_settings(machine.settings_path).receipt)  # of a journal that is gone
+    with pytest.raises(ConsoleRefused, match="5 records wait that central lacks"):
+        client.do("factory reset g-1", typed("g-1"))
     client.do("factory reset g-1 discard-records", typed("g-1"))
     assert not machine.settings_path.exists()
 
